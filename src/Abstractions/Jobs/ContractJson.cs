@@ -1,0 +1,27 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using FinerCut.Calibration;
+
+namespace FinerCut.Jobs;
+
+/// <summary>JSON of everything that crosses a process border: snake case, enums as snake-case words, nulls left out, unknown members refused.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+    UseStringEnumConverter = false,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    Converters =
+    [
+        typeof(SnakeCaseEnum<SearchKind>), typeof(SnakeCaseEnum<DistanceKind>), typeof(SnakeCaseEnum<PrunePhase>), typeof(SnakeCaseEnum<PruneOutcome>),
+    ])]
+[JsonSerializable(typeof(PruneRequest))]
+[JsonSerializable(typeof(PruneResult))]
+[JsonSerializable(typeof(PruneLine))]
+[JsonSerializable(typeof(ServeLine))]
+[JsonSerializable(typeof(RecordedConversation))]
+public sealed partial class ContractJson : JsonSerializerContext;
+
+/// <summary>Enums as snake-case words; numbers are refused.</summary>
+public sealed class SnakeCaseEnum<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false)
+    where T : struct, Enum;
+

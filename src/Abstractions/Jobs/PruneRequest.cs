@@ -1,0 +1,105 @@
+using System.Collections.Immutable;
+
+namespace FinerCut.Jobs;
+
+/// <summary>What the search minimises over: one candidate a step by plain distance (paper), or distance for what it saves.</summary>
+public enum SearchKind
+{
+    /// <summary>FinerCut as published: the sublayer with the least distance goes, all others are scored again; budget by count.</summary>
+    Paper,
+
+    /// <summary>Lazy greedy on distance per byte: scores are renewed only while they could still win.</summary>
+    LazyGreedy,
+}
+
+public enum DistanceKind
+{
+    /// <summary>Jensen-Shannon, textbook form: 0.5 KL(P||M) + 0.5 KL(Q||M), M the mean of both.</summary>
+    JensenShannon,
+
+    /// <summary>The FinerCut authors' form with the arguments reversed: 0.5 KL(M||P) + 0.5 KL(M||Q).</summary>
+    JensenShannonReversed,
+
+    /// <summary>KL(P||Q), P the full model's distribution.</summary>
+    KullbackLeibler,
+
+    /// <summary>Arc cosine of the logits' cosine similarity, radians.</summary>
+    Angular,
+
+    /// <summary>Euclidean norm of the logits' difference.</summary>
+    Norm,
+}
+
+/// <summary>How much goes. Exactly one is set.</summary>
+/// <param name="Sublayers">Number of sublayers, all kinds together.</param>
+/// <param name="Fraction">Share of the blocks' bytes, above 0 and below 1.</param>
+/// <param name="Bytes">Bytes of tensor data.</param>
+public sealed record PruneBudget(int? Sublayers = null, double? Fraction = null, long? Bytes = null);
+
+/// <summary>Limits that a lean model must keep on held-out traffic. Intervals are bootstrapped over conversations; the unfavourable end counts.</summary>
+public sealed record GateThresholds
+{
+    /// <summary>Mean KL(full||lean) in nats a token: its upper bound must not exceed this.</summary>
+    public double MaxMeanKl { get; init; } = 0.25;
+
+    /// <summary>Share of tokens with the same most likely next token: its lower bound must reach this.</summary>
+    public double MinTop1Agreement { get; init; } = 0.70;
+
+    /// <summary>Growth of the recorded answers' negative log-likelihood in nats a token: its upper bound must not exceed this.</summary>
+    public double MaxAnswerNllIncrease { get; init; } = 0.25;
+
+    /// <summary>Level of the intervals.</summary>
+    public double Confidence { get; init; } = 0.95;
+}
+
+/// <summary>A prune job as the Worker's <c>prune --job FILE</c> reads it (JSON, snake case).</summary>
+public sealed record PruneRequest
+{
+    public required string JobId { get; init; }
+
+    /// <summary>The full model's file.</summary>
+    public required string ModelPath { get; init; }
+
+    /// <summary>Where the lean model goes; written beside and renamed, so it is whole or absent.</summary>
+    public required string OutputPath { get; init; }
+
+    /// <summary>Folder of checkpoint and result; a job started again with the same folder resumes.</summary>
+    public required string WorkFolder { get; init; }
+
+    /// <summary>JSON lines of <see cref="Calibration.RecordedConversation"/>.</summary>
+    public required string CalibrationPath { get; init; }
+
+    /// <summary>The same, disjoint by id.</summary>
+    public required string HeldOutPath { get; init; }
+
+    public required PruneBudget Budget { get; init; }
+
+    public SearchKind Search { get; init; } = SearchKind.LazyGreedy;
+
+    public DistanceKind Distance { get; init; } = DistanceKind.JensenShannon;
+
+    public GateThresholds Gate { get; init; } = new();
+
+    /// <summary>Sublayers that must stay, such as attn:0.</summary>
+    public ImmutableArray<string> Keep { get; init; } = [];
+
+    /// <summary>Paper's option: the first 40 % of the blocks are barred until 40 % of all sublayers are gone.</summary>
+    public bool WarmUp { get; init; }
+
+    public int Seed { get; init; } = 1;
+
+    /// <summary>Tokens of calibration used at most.</summary>
+    public int MaxCalibrationTokens { get; init; } = 2560;
+
+    /// <summary>Tokens of held-out traffic used at most.</summary>
+    public int MaxHeldOutTokens { get; init; } = 2560;
+
+    /// <summary>Longest sequence; longer conversations are cut at the end.</summary>
+    public int MaxSequenceTokens { get; init; } = 256;
+
+    /// <summary>Fewest tokens with which the job begins, for each of the two sets.</summary>
+    public int MinTokens { get; init; } = 512;
+
+    /// <summary>Threads of the job; 0 = the machine's processors.</summary>
+    public int Threads { get; init; }
+}

@@ -1,0 +1,110 @@
+using System.Collections.Immutable;
+
+namespace FinerCut.Jobs;
+
+public enum PruneOutcome
+{
+    /// <summary>The lean file is written and passed the gate.</summary>
+    Passed,
+
+    /// <summary>The gate refused; the figures say why. No file is left at the output path.</summary>
+    Refused,
+
+    /// <summary>Cancelled or told to stop; a checkpoint is kept.</summary>
+    Interrupted,
+
+    /// <summary>Could not be done; <see cref="PruneResult.Error"/> says why.</summary>
+    Failed,
+}
+
+/// <summary>One removal of the search.</summary>
+/// <param name="Evaluations">Masks scored for this step.</param>
+public sealed record PruneStep(int Number, string Removed, double Distance, long Bytes, int Evaluations, double Seconds);
+
+/// <summary>A mean with its bootstrap interval over conversations.</summary>
+public sealed record Estimate(double Mean, double Low, double High);
+
+/// <summary>One line of the gate's verdict.</summary>
+/// <param name="Value">The figure with its interval.</param>
+/// <param name="Limit">What the unfavourable end must keep.</param>
+public sealed record GateCheck(string Name, Estimate Value, double Limit, bool Passed);
+
+/// <summary>Figures on held-out traffic, full model against the written lean file.</summary>
+/// <param name="Tokens">Positions compared.</param>
+/// <param name="MaskedFileMaxDifference">Largest logit difference between the masked model and the written file; 0 on CPU.</param>
+public sealed record GateReport(bool Passed, ImmutableArray<GateCheck> Checks, int Conversations, int Tokens, double MaskedFileMaxDifference);
+
+/// <summary>One model's measures.</summary>
+/// <param name="FileBytes">Of the whole file.</param>
+/// <param name="KvBytesPerToken">At f16.</param>
+/// <param name="PrefillTokensPerSecond">Null where not measured.</param>
+public sealed record ModelFigures(long FileBytes, int Sublayers, long KvBytesPerToken, double? PrefillTokensPerSecond, double? DecodeTokensPerSecond, string Sha256);
+
+/// <summary>Stable machine-readable code and a message that says what to do.</summary>
+public sealed record JobError(string Code, string Message);
+
+/// <summary>The outcome of a prune job: result.json in the work folder, and the last line on standard output.</summary>
+public sealed record PruneResult
+{
+    public required string JobId { get; init; }
+
+    public required PruneOutcome Outcome { get; init; }
+
+    public JobError? Error { get; init; }
+
+    /// <summary>Null unless a file was written and passed.</summary>
+    public string? OutputPath { get; init; }
+
+    public ImmutableArray<PruneStep> Steps { get; init; } = [];
+
+    /// <summary>Removed sublayers and units, in the order of the residual stream.</summary>
+    public ImmutableArray<string> Removed { get; init; } = [];
+
+    /// <summary>Number of blocks of the full model, for pictures.</summary>
+    public int Blocks { get; init; }
+
+    public GateReport? Gate { get; init; }
+
+    public ModelFigures? Full { get; init; }
+
+    public ModelFigures? Lean { get; init; }
+
+    public int Evaluations { get; init; }
+
+    public double Seconds { get; init; }
+
+    public int CalibrationTokens { get; init; }
+
+    public int HeldOutTokens { get; init; }
+}
+
+/// <summary>
+/// A line of the Worker's standard output while it prunes: exactly one property is set. Everything else (logs) goes to standard error.
+/// </summary>
+public sealed record PruneLine(PruneProgress? Progress = null, PruneResult? Result = null);
+
+/// <summary>The first line of <c>serve</c> on standard output, once the socket listens (the model may still be loading).</summary>
+/// <param name="Listening">Base address, such as http://127.0.0.1:40123.</param>
+public sealed record ServeLine(string Listening);
+
+/// <summary>Exit codes of the Worker, and of the Gateway's verbs that pass through to it.</summary>
+public static class ExitCode
+{
+    public const int Success = 0;
+    public const int Failed = 1;
+
+    /// <summary>Wrong options, configuration or input: nothing was begun.</summary>
+    public const int BadInput = 2;
+
+    /// <summary>Stopped by a signal after writing its checkpoint.</summary>
+    public const int Interrupted = 3;
+
+    /// <summary>The gate refused the lean model.</summary>
+    public const int Refused = 4;
+
+    /// <summary>No space on the device.</summary>
+    public const int DiskFull = 5;
+
+    /// <summary>The address is in use.</summary>
+    public const int AddressInUse = 6;
+}
