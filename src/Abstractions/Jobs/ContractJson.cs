@@ -10,6 +10,8 @@ namespace FinerCut.Jobs;
     UseStringEnumConverter = false,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    // A gate's figure may be no number (nothing to compare): it is said, not hidden.
+    NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     Converters =
     [
         typeof(SnakeCaseEnum<SearchKind>), typeof(SnakeCaseEnum<DistanceKind>), typeof(SnakeCaseEnum<PrunePhase>), typeof(SnakeCaseEnum<PruneOutcome>),

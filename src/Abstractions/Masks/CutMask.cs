@@ -17,6 +17,9 @@ public sealed class CutMask : IEquatable<CutMask>
 
     public UnitMap Units { get; }
 
+    /// <summary>One bit a unit, lowest first: the mask's whole content beside its map.</summary>
+    public ImmutableArray<ulong> Words => _words;
+
     /// <summary>Number of units that are gone.</summary>
     public int Count => _words.Sum(BitOperations.PopCount);
 

@@ -1,0 +1,52 @@
+using System.Collections.Immutable;
+using FinerCut.Jobs;
+
+namespace FinerCut.Pruning.Gates;
+
+/// <summary>What was found on one held-out conversation, full model against lean.</summary>
+/// <param name="Positions">Positions compared.</param>
+/// <param name="KlSum">Sum of KL(full‖lean), nats.</param>
+/// <param name="Agreements">Positions with the same most likely next token.</param>
+/// <param name="AnswerTokens">Recorded answer tokens.</param>
+/// <param name="AnswerNllIncrease">Sum over them of the lean model's negative log-likelihood less the full model's, nats.</param>
+public sealed record ConversationFigures(int Positions, double KlSum, int Agreements, int AnswerTokens, double AnswerNllIncrease);
+
+/// <summary>The verdict on a lean model: each figure's unfavourable end must keep its limit. Pure; same input, same verdict.</summary>
+public static class Gate
+{
+    public const string MeanKl = "mean_kl";
+    public const string Top1Agreement = "top1_agreement";
+    public const string AnswerNllIncrease = "answer_nll_increase";
+    public const string MaskedFileDifference = "masked_file_difference";
+
+    /// <param name="maskedFileMaxDifference">Largest difference of a logit between the masked full model and the written file.</param>
+    /// <param name="maxDifference">Largest that passes: 0 where the backend promises bit-identical results (CPU).</param>
+    public static GateReport Judge(
+        IReadOnlyList<ConversationFigures> conversations,
+        GateThresholds thresholds,
+        int seed,
+        double maskedFileMaxDifference,
+        double maxDifference)
+    {
+        ArgumentNullException.ThrowIfNull(conversations);
+        ArgumentNullException.ThrowIfNull(thresholds);
+        Estimate Estimated(Func<ConversationFigures, (double, int)> figure) =>
+            Bootstrap.Mean([.. conversations.Select(figure)], thresholds.Confidence, seed);
+
+        var kl = Estimated(conversation => (conversation.KlSum, conversation.Positions));
+        var top1 = Estimated(conversation => (conversation.Agreements, conversation.Positions));
+        var nll = Estimated(conversation => (conversation.AnswerNllIncrease, conversation.AnswerTokens));
+        var difference = new Estimate(maskedFileMaxDifference, maskedFileMaxDifference, maskedFileMaxDifference);
+
+        // Written so that NaN, which compares with nothing, is refused.
+        ImmutableArray<GateCheck> checks =
+        [
+            new(MeanKl, kl, thresholds.MaxMeanKl, kl.High <= thresholds.MaxMeanKl),
+            new(Top1Agreement, top1, thresholds.MinTop1Agreement, top1.Low >= thresholds.MinTop1Agreement),
+            new(AnswerNllIncrease, nll, thresholds.MaxAnswerNllIncrease, nll.High <= thresholds.MaxAnswerNllIncrease),
+            new(MaskedFileDifference, difference, maxDifference, maskedFileMaxDifference <= maxDifference),
+        ];
+        return new GateReport(
+            checks.All(check => check.Passed), checks, conversations.Count, conversations.Sum(conversation => conversation.Positions), maskedFileMaxDifference);
+    }
+}

@@ -1,0 +1,149 @@
+using FinerCut.Calibration;
+using FinerCut.Jobs;
+using FinerCut.Masks;
+using FinerCut.Pruning.Distances;
+using FinerCut.Pruning.Searches;
+using FinerCut.Runtime;
+
+namespace FinerCut.Pruning.Scoring;
+
+/// <summary>Memory and threads that scoring may take.</summary>
+/// <param name="LogitBytes">Reference logits in single precision up to this, in half beyond it.</param>
+/// <param name="StateBytes">Residual states of the current mask.</param>
+/// <param name="BatchLogitBytes">The native logits of one decode: bounds its tokens.</param>
+public sealed record ScoringOptions(int Threads, long LogitBytes = 1L << 30, long StateBytes = 1L << 30, long BatchLogitBytes = 128L << 20)
+{
+    public const int MostBatchTokens = 512;
+
+    public int BatchTokens(int vocabulary) => (int)Math.Clamp(BatchLogitBytes / (sizeof(float) * (long)vocabulary), 32, MostBatchTokens);
+}
+
+/// <summary>
+/// Scores masks on one loaded model by the evaluation callback: sublayers that are gone are not computed, and what lies before the first
+/// difference to the announced mask is taken from its kept residual states (same bits, about half the work). One thread at a time.
+/// </summary>
+public sealed class GraphMaskScorer : IMaskScorer, IDisposable
+{
+    private readonly MaskedModel _model;
+    private readonly TokenBatches _batches;
+    private readonly ResidualStates _states;
+    private readonly ReferenceLogits _reference;
+    private readonly ScoringOptions _options;
+    private readonly DistanceKind _distance;
+    private CutMask _base;
+
+    private GraphMaskScorer(MaskedModel model, UnitMap units, TokenBatches batches, DistanceKind distance, ScoringOptions options)
+    {
+        _model = model;
+        _batches = batches;
+        _distance = distance;
+        _options = options;
+        _states = new ResidualStates(units.Shape, [.. batches.Batches.Select(batch => batch.Tokens)], options.StateBytes);
+        _reference = new ReferenceLogits(batches.Rows, model.Decoder.Vocabulary, options.LogitBytes);
+        _base = CutMask.None(units);
+        Units = units;
+    }
+
+    public UnitMap Units { get; }
+
+    /// <summary>Bytes of reference logits and residual states.</summary>
+    public long Bytes => _reference.Bytes + _states.Bytes;
+
+    /// <summary>Runs the full model once over the set: reference logits and residual states.</summary>
+    /// <param name="progress">Batches done.</param>
+    public static GraphMaskScorer Create(
+        ILlamaModel model, UnitMap units, CalibrationSet set, DistanceKind distance, ScoringOptions options, Action<int, int> progress, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(units);
+        ArgumentNullException.ThrowIfNull(options);
+        var batches = TokenBatches.Pack(set, options.BatchTokens(model.Info.VocabularySize));
+        var scorer = new GraphMaskScorer(new MaskedModel(model, units.Shape, batches.Capacity, options.Threads), units, batches, distance, options);
+        try
+        {
+            scorer.MakeReference(progress, cancellationToken);
+            return scorer;
+        }
+        catch
+        {
+            scorer.Dispose();
+            throw;
+        }
+    }
+
+    public void Rebase(CutMask mask, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(mask);
+        var from = FirstDifference(_base, mask);
+        if (from == Units.Parts.Length) return;
+
+        // Until the new states are there, only those before the difference hold for both masks.
+        _states.InvalidateFrom(from);
+        _base = mask;
+        var capture = _states.WorthKeeping(mask, from);
+        if (capture.Length == 0) return;
+        for (var batch = 0; batch < _batches.Batches.Length; batch++)
+        {
+            var use = new StateUse(_states, batch, _states.LatestBefore(batch, from), capture);
+            _model.Decode(_batches.Batches[batch], mask, use, logits: false, cancellationToken);
+        }
+    }
+
+    public IReadOnlyList<double> Score(IReadOnlyList<CutMask> masks, double share, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(masks);
+        if (share is not (> 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(share), share, "Expected a share in (0, 1].");
+        return [.. masks.Select(mask => Score(mask, (int)Math.Ceiling(share * _batches.Batches.Length), cancellationToken))];
+    }
+
+    public void Dispose() => _model.Dispose();
+
+    private double Score(CutMask mask, int batches, CancellationToken cancellationToken)
+    {
+        var from = FirstDifference(_base, mask);
+        var (sum, rows) = (0.0, 0);
+        for (var batch = 0; batch < batches; batch++)
+        {
+            var use = new StateUse(_states, batch, _states.LatestBefore(batch, from), []);
+            var sequences = _batches.Batches[batch];
+            _model.Decode(sequences, mask, use, logits: true, cancellationToken);
+            var first = sequences.Sequences[0].FirstRow;
+            var distances = new double[sequences.Tokens];
+            _model.Decoder.ForEachRow(
+                _options.Threads,
+                (row, reader) => distances[row] = LogitDistance.Between(
+                    _distance, _reference.Row(first + row, reader.Scratch), _reference.LogSumExp(first + row), reader.Logits));
+
+            // Summed in one order whatever the threads did: same mask, same score to the last bit.
+            foreach (var distance in distances) sum += distance;
+            rows += sequences.Tokens;
+        }
+
+        return sum / rows;
+    }
+
+    private void MakeReference(Action<int, int> progress, CancellationToken cancellationToken)
+    {
+        var capture = _states.WorthKeeping(_base, 0);
+        for (var batch = 0; batch < _batches.Batches.Length; batch++)
+        {
+            var sequences = _batches.Batches[batch];
+            _model.Decode(sequences, _base, new StateUse(_states, batch, -1, capture), logits: true, cancellationToken);
+            var first = sequences.Sequences[0].FirstRow;
+            _model.Decoder.ForEachRow(_options.Threads, (row, reader) => _reference.Set(first + row, reader.Logits));
+            progress(batch + 1, _batches.Batches.Length);
+        }
+    }
+
+    /// <summary>Order of the first sublayer in which two masks differ; the number of orders where they are equal.</summary>
+    private static int FirstDifference(CutMask left, CutMask right)
+    {
+        for (var word = 0; word < left.Words.Length; word++)
+        {
+            var difference = left.Words[word] ^ right.Words[word];
+            if (difference != 0) return left.Units.UnitAt((word << 6) + System.Numerics.BitOperations.TrailingZeroCount(difference)).Sublayer.Order;
+        }
+
+        return left.Units.Parts.Length;
+    }
+}

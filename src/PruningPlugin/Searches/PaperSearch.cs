@@ -1,0 +1,50 @@
+using FinerCut.Masks;
+
+namespace FinerCut.Pruning.Searches;
+
+/// <summary>
+/// FinerCut as published (arXiv 2405.18218, section 3): at each step every remaining candidate is scored, the one with the least distance
+/// goes; ties go to the earlier one. Calls one evaluation at a time, so that it stops within one.
+/// </summary>
+public sealed class PaperSearch : ISearch
+{
+    public IReadOnlyList<SearchStep> Run(SearchProblem problem, IMaskScorer scorer, ISearchObserver observer, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(problem);
+        ArgumentNullException.ThrowIfNull(scorer);
+        ArgumentNullException.ThrowIfNull(observer);
+        var steps = new List<SearchStep>();
+        var mask = CutMask.None(scorer.Units);
+        var evaluations = 0;
+        while (!problem.Budget.IsReached(mask, problem.Costs))
+        {
+            var open = problem.Open(mask).ToArray();
+            if (open.Length == 0) break;
+            scorer.Rebase(mask, cancellationToken);
+            var (best, bestDistance) = (-1, double.PositiveInfinity);
+            foreach (var index in open)
+            {
+                var distance = scorer.Score([problem.Candidates[index].Apply(mask)], 1, cancellationToken)[0];
+                evaluations++;
+
+                // The first is taken even when its output is no number: something must go, and the gate has the last word.
+                if (best < 0 || distance < bestDistance) (best, bestDistance) = (index, double.IsNaN(distance) ? double.PositiveInfinity : distance);
+                observer.Evaluated(Pace(problem, mask, steps.Count, open.Length, evaluations));
+            }
+
+            mask = problem.Candidates[best].Apply(mask);
+            steps.Add(new SearchStep(steps.Count + 1, mask, problem.Candidates[best], bestDistance, problem.Costs.Bytes(mask), open.Length));
+            observer.Stepped(steps[^1], Pace(problem, mask, steps.Count, open.Length - 1, evaluations));
+        }
+
+        return steps;
+    }
+
+    private static SearchPace Pace(SearchProblem problem, CutMask mask, int steps, int open, int evaluations)
+    {
+        var expected = SearchEstimate.Steps(problem, mask, steps);
+        var left = 0;
+        for (var step = steps; step < expected; step++) left += Math.Max(open - (step - steps), 0);
+        return new SearchPace(steps, expected, evaluations, Math.Max(evaluations, SearchEstimate.Before(problem, steps) + left));
+    }
+}

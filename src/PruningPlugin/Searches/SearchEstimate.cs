@@ -1,0 +1,20 @@
+using FinerCut.Masks;
+
+namespace FinerCut.Pruning.Searches;
+
+/// <summary>How long greedy searches will take. Pure.</summary>
+internal static class SearchEstimate
+{
+    /// <summary>Steps at the end: by count exactly, by bytes from what a step removed so far (at first: a candidate's mean).</summary>
+    public static int Steps(SearchProblem problem, CutMask mask, int made)
+    {
+        if (problem.Budget.Sublayers is { } sublayers) return Math.Max(made, Math.Min(sublayers, problem.Candidates.Count));
+        if (problem.Budget.IsReached(mask, problem.Costs)) return made;
+        var removed = problem.Costs.Bytes(mask);
+        var each = made > 0 ? removed / (double)made : problem.Candidates.Average(candidate => problem.Costs.Bytes(candidate.Apply(CutMask.None(mask.Units))));
+        return Math.Min(problem.Candidates.Count, made + (int)Math.Ceiling(problem.Budget.BytesLeft(removed) / Math.Max(each, 1)));
+    }
+
+    /// <summary>Evaluations that plain greedy makes in its first <paramref name="steps"/> steps.</summary>
+    public static int Before(SearchProblem problem, int steps) => (steps * problem.Candidates.Count) - (steps * (steps - 1) / 2);
+}
