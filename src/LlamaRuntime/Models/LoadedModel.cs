@@ -1,0 +1,134 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace FinerCut.Runtime.Native;
+
+/// <summary>A llama_model and its vocabulary.</summary>
+internal sealed class LoadedModel : ILlamaModel
+{
+    private readonly NativeLog _log;
+
+    private LoadedModel(ModelHandle handle, ModelOptions options, NativeLog log)
+    {
+        Handle = handle;
+        _log = log;
+        var vocabulary = new Vocabulary(handle);
+        Words = vocabulary;
+        Info = ModelFacts.Read(handle, options.Path, vocabulary.Count);
+    }
+
+    public LlamaModelInfo Info { get; }
+
+    public IVocabulary Vocabulary => Words;
+
+    internal ModelHandle Handle { get; }
+
+    internal Vocabulary Words { get; }
+
+    internal static LoadedModel Load(ModelOptions options, NativeLog log, bool supportsGpu, IProgress<float>? progress, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        RequireGguf(options.Path);
+        if (options.GpuLayers != 0 && !supportsGpu)
+        {
+            throw new LlamaException(
+                LlamaErrorCode.InvalidOption,
+                $"{options.GpuLayers} layers are wanted on a GPU, but the loaded natives drive none. Build with -p:LlamaBackend=Cuda, or set the GPU layers to 0.");
+        }
+
+        var watch = new LoadWatch(progress, cancellationToken);
+        var watchHandle = GCHandle.Alloc(watch);
+        var stamp = log.Stamp;
+        nint model;
+        try
+        {
+            model = Llama.ModelLoadFromFile(options.Path, Parameters(options, GCHandle.ToIntPtr(watchHandle)));
+        }
+        finally
+        {
+            watchHandle.Free();
+        }
+
+        var handle = new ModelHandle(model);
+        if (!handle.IsInvalid && watch.Failure is null && !cancellationToken.IsCancellationRequested) return new LoadedModel(handle, options, log);
+        handle.Dispose();
+        cancellationToken.ThrowIfCancellationRequested();
+        if (watch.Failure is { } failure)
+            throw new LlamaException(LlamaErrorCode.ModelNotLoaded, $"Loading {options.Path} ended because the progress receiver failed.", failure);
+        var reason = log.ComplaintsSince(stamp);
+        throw new LlamaException(
+            LlamaErrorCode.ModelNotLoaded,
+            $"llama.cpp does not load {options.Path}: {(reason.Length == 0 ? "no reason given; is there enough memory?" : reason)}");
+    }
+
+    public ILlamaSession Open(SessionOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
+        return Session.Open(this, options, _log);
+    }
+
+    public void Dispose() => Handle.Dispose();
+
+    private static unsafe LlamaModelParams Parameters(ModelOptions options, nint watch)
+    {
+        var parameters = Llama.ModelDefaultParams();
+        parameters.NGpuLayers = options.GpuLayers;
+        parameters.SplitMode = (int)options.SplitMode;
+        parameters.MainGpu = options.MainGpu;
+        parameters.LoadMode = (options.UseMmap ? 1 : 0) | (options.UseMlock ? 2 : 0); // enum llama_load_mode
+        parameters.UseExtraBufts = options.Repack ? (byte)1 : (byte)0;
+        parameters.ProgressCallback = (nint)(delegate* unmanaged[Cdecl]<float, nint, byte>)&OnProgress;
+        parameters.ProgressCallbackUserData = watch;
+        return parameters;
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static byte OnProgress(float progress, nint userData) =>
+        GCHandle.FromIntPtr(userData).Target is LoadWatch watch && watch.Report(progress) ? (byte)1 : (byte)0;
+
+    private static void RequireGguf(string path)
+    {
+        if (string.IsNullOrEmpty(path)) throw new LlamaException(LlamaErrorCode.ModelNotFound, "The path of the model is empty.");
+        if (Directory.Exists(path)) throw new LlamaException(LlamaErrorCode.ModelNotFound, $"{path} is a folder; a GGUF file is expected.");
+        if (!File.Exists(path)) throw new LlamaException(LlamaErrorCode.ModelNotFound, $"There is no file {path}.");
+        Span<byte> magic = stackalloc byte[4];
+        int read;
+        try
+        {
+            using var file = File.OpenRead(path);
+            read = file.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new LlamaException(LlamaErrorCode.ModelNotLoaded, $"{path} cannot be read: {failure.Message}", failure);
+        }
+
+        if (read < magic.Length || !magic.SequenceEqual("GGUF"u8))
+        {
+            throw new LlamaException(
+                LlamaErrorCode.ModelNotLoaded,
+                $"{path} is no GGUF file: it starts with {(read == 0 ? "nothing" : Convert.ToHexString(magic[..read]))}, expected 47475546 (\"GGUF\").");
+        }
+    }
+
+    /// <summary>Receives the loader's progress on the loading thread; never throws.</summary>
+    private sealed class LoadWatch(IProgress<float>? progress, CancellationToken cancellationToken)
+    {
+        internal Exception? Failure { get; private set; }
+
+        internal bool Report(float value)
+        {
+            try
+            {
+                progress?.Report(value);
+                return !cancellationToken.IsCancellationRequested;
+            }
+            catch (Exception failure)
+            {
+                Failure = failure;
+                return false;
+            }
+        }
+    }
+}

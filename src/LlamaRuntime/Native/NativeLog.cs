@@ -1,0 +1,100 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Text;
+using Microsoft.Extensions.Logging;
+
+namespace FinerCut.Runtime.Native;
+
+/// <summary>
+/// Receives llama.cpp's and ggml's log, from any thread. Lines go to the logger (information as debug: it is chatter to a server's operator);
+/// the last warnings and errors of each thread are kept, so that an exception can say what the library complained of.
+/// </summary>
+internal sealed class NativeLog(ILogger logger)
+{
+    private const int Kept = 32;
+    private const int MaxLine = 400;
+    private readonly Lock _gate = new();
+    private readonly StringBuilder _line = new();
+    private readonly (long Stamp, int Thread, string Text)[] _complaints = new (long, int, string)[Kept];
+    private int _lineLevel;
+    private long _stamp;
+
+    /// <summary>A point in the log to hand to <see cref="ComplaintsSince"/>.</summary>
+    internal long Stamp => Interlocked.Read(ref _stamp);
+
+    /// <summary>What the library warned of on this thread since then, in one line; empty where it said nothing.</summary>
+    internal string ComplaintsSince(long stamp)
+    {
+        lock (_gate)
+        {
+            var thread = Environment.CurrentManagedThreadId;
+            return string.Join("; ", _complaints.Where(entry => entry.Stamp > stamp && entry.Thread == thread).OrderBy(entry => entry.Stamp).Select(entry => entry.Text));
+        }
+    }
+
+    internal unsafe void Install()
+    {
+        var handle = GCHandle.Alloc(this); // for the process: the library may log until it ends
+        Llama.LogSet(&OnLog, GCHandle.ToIntPtr(handle));
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static unsafe void OnLog(int level, byte* text, nint userData)
+    {
+        try
+        {
+            if (text is not null && GCHandle.FromIntPtr(userData).Target is NativeLog log)
+                log.Append(level, Encoding.UTF8.GetString(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(text)));
+        }
+        catch (Exception)
+        {
+            // The frame above is native: a logger that fails must not end the process.
+        }
+    }
+
+    private void Append(int level, string text)
+    {
+        lock (_gate)
+        {
+            if (level != NativeLevel.Continue)
+            {
+                Flush();
+                _lineLevel = level;
+            }
+
+            _line.Append(text);
+            if (text.EndsWith('\n') || _line.Length > MaxLine) Flush();
+        }
+    }
+
+    private void Flush()
+    {
+        var text = _line.ToString().Trim();
+        _line.Clear();
+        // Lines of the grammar engine quote generated text, which never goes into logs (AGENTS.md).
+        if (text.Length == 0 || text.All(letter => letter == '.') || text.StartsWith("Grammar ", StringComparison.Ordinal)) return;
+        if (_lineLevel is NativeLevel.Warn or NativeLevel.Error)
+        {
+            var stamp = Interlocked.Increment(ref _stamp);
+            _complaints[stamp % Kept] = (stamp, Environment.CurrentManagedThreadId, text);
+        }
+
+        var level = _lineLevel switch
+        {
+            NativeLevel.Error => LogLevel.Error,
+            NativeLevel.Warn => LogLevel.Warning,
+            NativeLevel.Info => LogLevel.Debug,
+            _ => LogLevel.Trace,
+        };
+        logger.Log(level, "llama.cpp: {Line}", text);
+    }
+
+    /// <summary>enum ggml_log_level.</summary>
+    private static class NativeLevel
+    {
+        internal const int Info = 2;
+        internal const int Warn = 3;
+        internal const int Error = 4;
+        internal const int Continue = 5;
+    }
+}

@@ -1,0 +1,72 @@
+namespace FinerCut.Runtime.Native;
+
+/// <summary>Checks session options (a wrong one would abort inside ggml) and maps them to llama_context_params.</summary>
+internal static class ContextOptions
+{
+    private const int MaxContextLength = 1 << 27;
+    private const int MaxThreads = 512; // GGML_MAX_N_THREADS
+
+    /// <exception cref="LlamaException">All refused options at once, each with its value and what is allowed.</exception>
+    internal static LlamaContextParams Map(SessionOptions options, LlamaModelInfo model)
+    {
+        var faults = new List<string>();
+        InRange(faults, nameof(options.ContextLength), options.ContextLength, 1, MaxContextLength);
+        InRange(faults, nameof(options.BatchSize), options.BatchSize, 1, MaxContextLength);
+        InRange(faults, nameof(options.MicroBatchSize), options.MicroBatchSize, 1, MaxContextLength);
+        InRange(faults, nameof(options.MaxSequences), options.MaxSequences, 1, (int)Llama.MaxParallelSequences());
+        InRange(faults, nameof(options.Threads), options.Threads, 0, MaxThreads);
+        InRange(faults, nameof(options.BatchThreads), options.BatchThreads, 0, MaxThreads);
+        InRange(faults, nameof(options.MaxOutputs), options.MaxOutputs, 0, MaxContextLength);
+        Known(faults, nameof(options.KeyType), options.KeyType);
+        Known(faults, nameof(options.ValueType), options.ValueType);
+        Known(faults, nameof(options.FlashAttention), options.FlashAttention);
+        Known(faults, nameof(options.Pooling), options.Pooling);
+        if (options.MaxOutputs > 0 && options.MaxOutputs < options.MaxSequences)
+            faults.Add($"MaxOutputs is {options.MaxOutputs}: at least one output for each of the {options.MaxSequences} sequences is needed, or 0 for all");
+        if (Math.Min(options.BatchSize, options.ContextLength) < options.MaxSequences)
+            faults.Add($"BatchSize is {options.BatchSize} and ContextLength {options.ContextLength}: both must be at least MaxSequences, {options.MaxSequences}");
+        if (options.ValueType is KvType.Q8_0 or KvType.Q4_0 && options.FlashAttention == FlashAttention.Off)
+            faults.Add($"ValueType {options.ValueType} needs flash attention, which is off");
+        if (model.HasEncoder && model.HasDecoder) faults.Add($"{model.Description} is an encoder-decoder model, which this runtime does not decode");
+        if (faults.Count > 0) throw new LlamaException(LlamaErrorCode.InvalidOption, $"Session options are refused: {string.Join("; ", faults)}.");
+
+        var threads = options.Threads == 0 ? Environment.ProcessorCount : options.Threads;
+        var parameters = Llama.ContextDefaultParams();
+        parameters.NCtx = (uint)options.ContextLength;
+        parameters.NBatch = (uint)options.BatchSize;
+        parameters.NUbatch = (uint)Math.Min(options.MicroBatchSize, options.BatchSize);
+        parameters.NSeqMax = (uint)options.MaxSequences;
+        parameters.NOutputsMax = (uint)Math.Min(options.MaxOutputs, options.BatchSize);
+        parameters.NThreads = threads;
+        parameters.NThreadsBatch = options.BatchThreads == 0 ? threads : options.BatchThreads;
+        parameters.PoolingType = options.Pooling switch
+        {
+            PoolingKind.Unspecified => -1,
+            PoolingKind.None => 0,
+            PoolingKind.Mean => 1,
+            PoolingKind.Cls => 2,
+            PoolingKind.Last => 3,
+            _ => 4,
+        };
+        parameters.FlashAttnType = options.FlashAttention switch { FlashAttention.Auto => -1, FlashAttention.Off => 0, _ => 1 };
+        parameters.TypeK = GgmlType(options.KeyType);
+        parameters.TypeV = GgmlType(options.ValueType);
+        parameters.KvUnified = options.UnifiedKv ? (byte)1 : (byte)0;
+        parameters.Embeddings = options.Embeddings ? (byte)1 : (byte)0;
+        parameters.NoPerf = 0;
+        return parameters;
+    }
+
+    private static int GgmlType(KvType type) => type switch { KvType.F32 => 0, KvType.F16 => 1, KvType.Q8_0 => 8, _ => 2 };
+
+    private static void InRange(List<string> faults, string name, int value, int least, int most)
+    {
+        if (value < least || value > most) faults.Add($"{name} is {value}, allowed are {least} to {most}");
+    }
+
+    private static void Known<T>(List<string> faults, string name, T value)
+        where T : struct, Enum
+    {
+        if (!Enum.IsDefined(value)) faults.Add($"{name} is {value}, allowed are {string.Join(", ", Enum.GetNames<T>())}");
+    }
+}
