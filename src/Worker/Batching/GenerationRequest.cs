@@ -1,0 +1,52 @@
+using System.Collections.Immutable;
+using FinerCut.Runtime;
+
+namespace FinerCut.Worker.Batching;
+
+/// <summary>One answer to be generated: everything the batch loop has to know. Immutable.</summary>
+public sealed record GenerationRequest
+{
+    /// <summary>At least one token, fewer than the context holds.</summary>
+    public required ImmutableArray<int> Prompt { get; init; }
+
+    /// <summary>Most tokens to generate; null = as far as the context goes.</summary>
+    public int? MaxTokens { get; init; }
+
+    public required SamplerOptions Sampling { get; init; }
+
+    /// <summary>Stop strings as UTF-8.</summary>
+    public ImmutableArray<byte[]> Stops { get; init; } = [];
+
+    /// <summary>Go on where the model would end.</summary>
+    public bool IgnoreEos { get; init; }
+
+    /// <summary>Alternatives to report with each token; null = no log-probabilities at all.</summary>
+    public int? TopLogprobs { get; init; }
+
+    /// <summary>Reuse what other sequences have computed of the prompt.</summary>
+    public bool CachePrompt { get; init; } = true;
+}
+
+public enum FinishKind { Stop, Length, Cancelled, Failed }
+
+/// <summary>Why and with what figures a generation ended.</summary>
+/// <param name="Failure">Set where <paramref name="Kind"/> is <see cref="FinishKind.Failed"/>.</param>
+/// <param name="StopIndex">Index of the stop string that ended it, -1 where none did.</param>
+public sealed record GenerationEnd(FinishKind Kind, GenerationFigures Figures, GenerationFailure? Failure = null, int StopIndex = -1);
+
+/// <param name="CachedTokens">Prompt tokens that were not computed again.</param>
+/// <param name="CompletionTokens">Sampled tokens, the one that ended the answer included.</param>
+/// <param name="QueueTime">From arrival to a sequence of its own.</param>
+/// <param name="PromptTime">From there to the first token.</param>
+/// <param name="DecodeTime">From the first token to the last.</param>
+public sealed record GenerationFigures(
+    int PromptTokens, int CachedTokens, int CompletionTokens, TimeSpan QueueTime, TimeSpan PromptTime, TimeSpan DecodeTime);
+
+/// <summary>Stable code and message of a generation that could not be finished.</summary>
+/// <param name="IsRequestFault">The request asked for something that cannot be done; otherwise the server failed.</param>
+public sealed record GenerationFailure(string Code, string Message, bool IsRequestFault);
+
+/// <summary>A token with its log-probability under the model's own distribution (before sampling filters), and the most likely alternatives.</summary>
+public readonly record struct TokenLogprob(int Token, float Logprob, ImmutableArray<TokenAlternative> Top);
+
+public readonly record struct TokenAlternative(int Token, float Logprob);

@@ -1,0 +1,189 @@
+using FinerCut.Runtime;
+using FinerCut.Worker.Sequences;
+
+namespace FinerCut.Worker.Batching;
+
+/// <summary>
+/// Who waits and who is at work, and who gives way when KV memory runs out. Admission is optimistic: a request starts once its prompt fits, and
+/// where answers then outgrow the memory, kept prefixes go first and the youngest generation goes back to the queue after them.
+/// Belongs to the loop's thread.
+/// </summary>
+internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvider clock)
+{
+    /// <summary>A common beginning that is being computed is worth waiting for from this length on.</summary>
+    private const int LeastShared = 16;
+
+    /// <summary>Cells left free for each sequence at work, so that it does not give way at once.</summary>
+    private const int Headroom = 16;
+
+    /// <summary>Something happened that may let another one start.</summary>
+    private bool _changed;
+
+    public List<Generation> Waiting { get; } = [];
+
+    public List<Generation> Active { get; } = [];
+
+    public void Enqueue(Generation generation)
+    {
+        Waiting.Add(generation);
+        _changed = true;
+    }
+
+    /// <summary>Starts who fits, in the planner's order. An aged request that does not fit holds back those behind it, or it would never start.</summary>
+    /// <returns>Those that were started.</returns>
+    public IEnumerable<Generation> Admit()
+    {
+        if (!_changed) yield break;
+        while (Waiting.Count > 0 && Active.Count < config.Parallel)
+        {
+            var next = First();
+            if (!TryStart(next))
+            {
+                _changed = false;
+                yield break;
+            }
+
+            Waiting.Remove(next);
+            yield return next;
+        }
+    }
+
+    /// <summary>Shares of the next step, one for each active generation.</summary>
+    public void Plan(Span<int> shares)
+    {
+        Span<StepItem> items = stackalloc StepItem[Active.Count];
+        for (var i = 0; i < Active.Count; i++)
+        {
+            var generation = Active[i];
+            Follow(generation);
+            items[i] = new StepItem(generation.Remaining, RankOf(generation), generation.Leader is not null);
+        }
+
+        for (var i = 0; i < Active.Count; i++)
+        {
+            // Who leads others works for them too: their common beginning comes as soon as the first of them would.
+            if (Active[i].Leader is not { } leader) continue;
+            var at = Active.IndexOf(leader);
+            items[at] = items[at] with { Rank = Math.Min(items[at].Rank, items[i].Rank) };
+        }
+
+        StepPlanner.Plan(items, config.Step, shares);
+    }
+
+    /// <summary>Frees cells after a decode found none. False where nothing is left to give.</summary>
+    public bool MakeRoom()
+    {
+        if (store.Evict()) return true;
+        if (Active.Count < 2) return false;
+        var youngest = Active.MaxBy(generation => generation.StartedAt)!;
+        Release(youngest, keep: false);
+        Waiting.Add(youngest);
+        _changed = false;
+        return true;
+    }
+
+    /// <summary>Takes a generation off its sequence.</summary>
+    /// <param name="keep">Keep what it has computed for prompts that begin alike.</param>
+    public void Release(Generation generation, bool keep)
+    {
+        _changed = true;
+        Waiting.Remove(generation);
+        if (!Active.Remove(generation)) return;
+        foreach (var follower in Active)
+        {
+            if (follower.Leader == generation) Join(follower);
+        }
+
+        generation.Leader = null;
+        store.Return(generation.Sequence!, keep);
+        generation.Sequence = null;
+    }
+
+    private Generation First()
+    {
+        var first = Waiting[0];
+        var least = RankOf(first);
+        foreach (var generation in Waiting)
+        {
+            var rank = RankOf(generation);
+            if (rank >= least) continue;
+            first = generation;
+            least = rank;
+        }
+
+        return first;
+    }
+
+    private double RankOf(Generation generation) =>
+        StepPlanner.Rank(generation.Remaining, clock.GetElapsedTime(generation.ArrivedAt).TotalSeconds, config.Step);
+
+    private bool TryStart(Generation generation)
+    {
+        var reuse = generation.Request.CachePrompt;
+        var leader = reuse ? FindLeader(generation, out var shared) : NoLeader(out shared);
+        var sequence = store.Take(generation.Tokens, reuse);
+        if (sequence is null) return false;
+
+        var needed = generation.TokenCount - Math.Max(sequence.Length, shared) + Headroom;
+        foreach (var other in Active)
+            needed += Headroom + other.Remaining - (other.Leader is null ? 0 : Math.Max(0, other.LeaderTokens - other.Computed));
+        if (Active.Count > 0 && store.FreeCells + store.EvictableCells < needed)
+        {
+            store.Return(sequence, keep: true);
+            return false;
+        }
+
+        // The taken sequence is at work from here on, so eviction cannot take the prefix away again.
+        while (store.FreeCells < needed && store.Evict())
+        {
+        }
+
+        generation.Sequence = sequence;
+        generation.Leader = leader;
+        generation.LeaderTokens = shared;
+        if (generation.StartedAt == 0) generation.Cached = sequence.Length;
+        generation.StartedAt = clock.GetTimestamp();
+        Active.Add(generation);
+        return true;
+    }
+
+    private static Generation? NoLeader(out int shared)
+    {
+        shared = 0;
+        return null;
+    }
+
+    /// <summary>The active generation that is about to compute more of this prompt's beginning than anybody has.</summary>
+    private Generation? FindLeader(Generation generation, out int shared)
+    {
+        Generation? leader = NoLeader(out shared);
+        if (!store.CanShare) return null;
+        var prompt = generation.Tokens[..^1];
+        var known = store.Foresee(generation.Tokens);
+        foreach (var other in Active)
+        {
+            var common = other.Tokens.CommonPrefixLength(prompt);
+            if (common <= other.Computed || common < known + LeastShared || common <= shared) continue;
+            leader = other;
+            shared = common;
+        }
+
+        // A follower's own leader has the same beginning and is further ahead; waiting in chains is of no use.
+        if (leader?.Leader is { } first && leader.LeaderTokens >= shared) leader = first;
+        return leader;
+    }
+
+    /// <summary>Lets a follower go once its leader has computed their common beginning.</summary>
+    private void Follow(Generation generation)
+    {
+        if (generation.Leader is { } leader && leader.Computed >= generation.LeaderTokens) Join(generation);
+    }
+
+    private void Join(Generation follower)
+    {
+        var before = follower.Computed;
+        store.Adopt(follower.Sequence!, follower.Leader!.Sequence!, follower.LeaderTokens);
+        if (follower.Generated == 0) follower.Cached += follower.Computed - before;
+        follower.Leader = null;
+    }
+}

@@ -1,0 +1,94 @@
+using System.Reflection;
+using Jint;
+using Jint.Native;
+using Jint.Runtime;
+
+namespace FinerCut.Worker.ChatTemplates;
+
+/// <summary>
+/// One Jinja template compiled by @huggingface/jinja inside Jint: no access to .NET, files or network, bounded in time and memory a render.
+/// Not thread-safe.
+/// </summary>
+internal sealed class JinjaScript : IDisposable
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
+    private const long MemoryLimit = 512L << 20;
+
+    /// <summary>
+    /// Runs the engine's CommonJS file, then leaves one function behind: data as JSON in, text out. strftime_now is ours, because the engine's
+    /// own reads the wall clock.
+    /// </summary>
+    private const string Frame =
+        """
+        (function (source, now) {
+          var module = { exports: {} };
+          load(module, module.exports);
+          var template = new module.exports.Template(source);
+          return function (json) {
+            var data = JSON.parse(json);
+            data.strftime_now = now;
+            return template.render(data);
+          };
+        })
+        """;
+
+    private readonly Engine _engine;
+    private readonly JsValue _render;
+
+    /// <exception cref="ChatTemplateException">The template is not Jinja that the engine understands.</exception>
+    public JinjaScript(string source, TimeProvider clock)
+    {
+        _engine = new Engine(options => options
+            .TimeoutInterval(Limit)
+            .LimitMemory(MemoryLimit)
+            .LimitRecursion(2000)
+            .MaxStatements(0));
+        _render = Guard(() =>
+        {
+            _engine.Execute($"var load = function (module, exports) {{\n{Library.Value}\n}};", "jinja.cjs");
+            var compile = _engine.Evaluate(Frame, "frame.js");
+            var now = JsValue.FromObject(_engine, (Func<string, string>)(format => Strftime.Format(clock.GetLocalNow(), format)));
+            return _engine.Invoke(compile, [JsValue.FromObject(_engine, source), now]);
+        });
+    }
+
+    private static Lazy<string> Library { get; } = new(() =>
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream("jinja.cjs")
+            ?? throw new InvalidOperationException("jinja.cjs is not embedded: build the Worker again.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    });
+
+    /// <exception cref="ChatTemplateException">The template refused the conversation, or ran past its limits.</exception>
+    public string Render(string json) => Guard(() => _engine.Invoke(_render, [json])).AsString();
+
+    public void Dispose() => _engine.Dispose();
+
+    private static JsValue Guard(Func<JsValue> call)
+    {
+        try
+        {
+            return call();
+        }
+        catch (JavaScriptException exception)
+        {
+            throw new ChatTemplateException(exception.Message, exception);
+        }
+        catch (TimeoutException exception)
+        {
+            throw new ChatTemplateException($"It ran for more than {Limit.TotalSeconds} s.", exception);
+        }
+        catch (MemoryLimitExceededException exception)
+        {
+            throw new ChatTemplateException($"It took more than {MemoryLimit >> 20} MiB.", exception);
+        }
+        catch (JintException exception)
+        {
+            throw new ChatTemplateException(exception.Message, exception);
+        }
+    }
+}
+
+/// <summary>A chat template could not be compiled, or refused a conversation (the message is the template's own).</summary>
+public sealed class ChatTemplateException(string message, Exception? inner = null) : Exception(message, inner);
