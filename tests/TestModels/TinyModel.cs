@@ -78,7 +78,8 @@ public sealed record TinyModel
 
     private void Metadata(GgufEdit edit)
     {
-        edit.Set("general.architecture", Architecture).Set("general.type", "model").Set("general.name", $"tiny {Architecture} {Seed}");
+        // llama.cpp looks for tokens of its own where the name says phi-3: names have no architecture.
+        edit.Set("general.architecture", Architecture).Set("general.type", "model").Set("general.name", $"tiny {Seed}");
         Set("context_length", (uint)ContextLength);
         Set("embedding_length", (uint)Embedding);
         Set("block_count", (uint)Blocks);
