@@ -1,0 +1,157 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Configuration;
+
+namespace FinerCut.Gateway.Configuration;
+
+/// <summary>From raw settings to <see cref="GatewayConfig"/>: pure but for asking whether files exist.</summary>
+public static partial class GatewayConfigReader
+{
+    public const string EmbeddedId = "smollm2-135m";
+    public const string EmbeddedPath = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
+    public const string EmbeddedSha256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53";
+
+    /// <exception cref="ConfigException">With every error there is.</exception>
+    public static GatewayConfig Read(IConfiguration settings, string contentRoot)
+    {
+        var errors = new List<ConfigError>();
+        var root = new SectionReader(settings, "", errors);
+        root.Allow("Logging");
+        root.Allow("$schema");
+        var config = new GatewayConfig
+        {
+            ContentRoot = contentRoot,
+            Listen = Listen(root.Section("Listen")),
+            StateFolder = Path.GetFullPath(root.Section("State").Text("Path") ?? "state", contentRoot),
+            Admin = Admin(root.Section("Admin")),
+            Worker = Worker(root.Section("Worker"), contentRoot),
+            Forwarding = Forwarding(root.Section("Forwarding")),
+            Jobs = Jobs(root.Section("Jobs")),
+            Models = Models(root, contentRoot),
+        };
+        root.RefuseUnknown();
+        return errors.Count == 0 ? config : throw new ConfigException(errors);
+    }
+
+    /// <summary>The Worker program: the one that is given, else beside this program.</summary>
+    public static string WorkerPath(string? given, string contentRoot)
+    {
+        var name = OperatingSystem.IsWindows() ? "FinerCut.Worker.exe" : "FinerCut.Worker";
+        return string.IsNullOrWhiteSpace(given) ? Path.Combine(AppContext.BaseDirectory, "worker", name) : Path.GetFullPath(given, contentRoot);
+    }
+
+    private static ListenConfig Listen(SectionReader section)
+    {
+        var text = section.Text("Address") ?? "127.0.0.1";
+        if (!IPAddress.TryParse(text, out var address))
+        {
+            section.Error("Address", text, "expected an IP address such as 127.0.0.1, ::1 or 0.0.0.0");
+            address = IPAddress.Loopback;
+        }
+
+        return new ListenConfig(address, section.Integer("Port", 8080, 0, 65535));
+    }
+
+    private static AdminConfig Admin(SectionReader section)
+    {
+        var key = section.Text("Key");
+        if (key is { Length: < 16 }) section.Error("Key", null, "expected at least 16 characters (the value is not shown)");
+        return new AdminConfig(key, section.Flag("LoopbackOnly", true));
+    }
+
+    private static WorkerConfig Worker(SectionReader section, string contentRoot)
+    {
+        var given = section.Text("Path");
+        var path = WorkerPath(given, contentRoot);
+        if (!File.Exists(path)) section.Error("Path", given, $"the Worker program is not at {path}");
+        var restart = section.Section("Restart");
+        return new WorkerConfig
+        {
+            Path = path,
+            StartTimeout = section.Seconds("StartTimeoutSeconds", 300, 1, 86400),
+            StopTimeout = section.Seconds("StopTimeoutSeconds", 10, 0.1, 3600),
+            Restart = new RestartConfig(
+                restart.Seconds("FirstDelaySeconds", 0.1, 0, 60),
+                restart.Seconds("LongestDelaySeconds", 30, 0, 3600),
+                restart.Integer("BreakerDeaths", 5, 1, 1000),
+                restart.Seconds("BreakerWindowSeconds", 60, 1, 86400),
+                restart.Seconds("BreakerPauseSeconds", 60, 0.1, 86400)),
+        };
+    }
+
+    private static ForwardingConfig Forwarding(SectionReader section) => new()
+    {
+        MaxBodyBytes = section.Long("MaxBodyBytes", 4 << 20, 1024, 1 << 30),
+        ConnectTimeout = section.Seconds("ConnectTimeoutSeconds", 5, 0.1, 600),
+        FirstByteTimeout = section.Seconds("FirstByteTimeoutSeconds", 300, 0.1, 86400),
+        IdleTimeout = section.Seconds("IdleTimeoutSeconds", 120, 0.1, 86400),
+        RetryDeadline = section.Seconds("RetryDeadlineSeconds", 30, 0, 3600),
+    };
+
+    private static JobsConfig Jobs(SectionReader section) => new()
+    {
+        Threads = section.Integer("Threads", 0, 0, 1024),
+        MaxAttempts = section.Integer("MaxAttempts", 3, 1, 100),
+        MinConversations = section.Integer("MinConversations", 16, 2, 1_000_000),
+        MaxConversations = section.Integer("MaxConversations", 256, 2, 1_000_000),
+    };
+
+    private static ImmutableArray<ModelConfig> Models(SectionReader root, string contentRoot)
+    {
+        var named = root.Named("Models");
+        if (named.Count > 0) return [.. named.Select(model => Model(root, model.Name, model.Reader, contentRoot))];
+
+        // The embedded model stands in when no model is configured.
+        var empty = new SectionReader(new ConfigurationBuilder().Build(), "Models:" + EmbeddedId, []);
+        return [Model(root, EmbeddedId, empty, contentRoot)];
+    }
+
+    private static ModelConfig Model(SectionReader root, string id, SectionReader section, string contentRoot)
+    {
+        var where = "Models:" + id;
+        if (!IdPattern().IsMatch(id)) root.Error(where, null, "expected an id of letters, digits, '.', '_' and '-', at most 64, starting with a letter or digit");
+        var embedded = id == EmbeddedId;
+        var given = section.Text("Path") ?? (embedded ? EmbeddedPath : null);
+        if (given is null) root.Error(where + ":Path", null, "expected the path of a GGUF file");
+        var path = Find(given ?? "", contentRoot);
+        if (given is not null && !File.Exists(path)) root.Error(where + ":Path", given, $"there is no file at {path}");
+        var sha256 = section.Text("Sha256") ?? (embedded && given == EmbeddedPath ? EmbeddedSha256 : null);
+        if (sha256 is not null && !Sha256Pattern().IsMatch(sha256)) root.Error(where + ":Sha256", sha256, "expected 64 hexadecimal digits");
+        return new ModelConfig
+        {
+            Id = id,
+            Path = path,
+            Sha256 = sha256?.ToLowerInvariant(),
+            ContextSize = section.Integer("ContextSize", 4096, 64, 1 << 24),
+            Parallel = section.Integer("Parallel", 4, 1, 256),
+            Threads = section.Integer("Threads", 0, 0, 1024),
+            DrainTimeout = section.Seconds("DrainTimeoutSeconds", 300, 0, 86400),
+            Recording = Recording(section.Section("Recording")),
+        };
+    }
+
+    private static RecordingConfig Recording(SectionReader section) => new()
+    {
+        Enabled = section.Flag("Enabled", false),
+        MaxConversations = section.Integer("MaxConversations", 1000, 2, 10_000_000),
+        MaxBytes = section.Long("MaxBytes", 64 << 20, 4096, 1L << 40),
+        MaxConversationBytes = section.Integer("MaxConversationBytes", 256 << 10, 256, 64 << 20),
+        TimeToLive = section.Seconds("TimeToLiveSeconds", 30 * 86400, 1, 3650L * 86400),
+        Seed = section.Integer("Seed", 1, 0, int.MaxValue),
+    };
+
+    /// <summary>Relative paths are looked for in the content root, then beside the program (where the embedded model is copied).</summary>
+    private static string Find(string given, string contentRoot)
+    {
+        var path = Path.GetFullPath(given, contentRoot);
+        var beside = Path.GetFullPath(given, AppContext.BaseDirectory);
+        return !File.Exists(path) && File.Exists(beside) ? beside : path;
+    }
+
+    [GeneratedRegex("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    private static partial Regex IdPattern();
+
+    [GeneratedRegex("^[0-9A-Fa-f]{64}$")]
+    private static partial Regex Sha256Pattern();
+}

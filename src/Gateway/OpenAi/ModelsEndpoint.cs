@@ -1,0 +1,43 @@
+using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Routing;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace FinerCut.Gateway.OpenAi;
+
+/// <summary>GET /v1/models, /v1/models/{model} and /health.</summary>
+public static class ModelsEndpoint
+{
+    public static void MapModels(this IEndpointRouteBuilder app, GatewayConfig config, RouteOwner routes)
+    {
+        app.MapGet("/v1/models", () => Results.Json(new { @object = "list", data = config.Models.Select(View) }));
+        app.MapGet("/v1/models/{model}", async (string model, HttpContext context) =>
+        {
+            if (config.Models.FirstOrDefault(known => known.Id == model) is { } found)
+            {
+                await context.Response.WriteAsJsonAsync(View(found), context.RequestAborted);
+                return;
+            }
+
+            await ErrorEnvelope.WriteAsync(context, ApiError.NotFound("There is no such model; GET /v1/models lists them.", "model_not_found") with { Param = "model" });
+        });
+        app.MapGet("/health", () =>
+        {
+            var models = routes.Current.Models;
+            var ready = models.Count > 0 && models.Values.All(route => route.Availability == RouteAvailability.Ready);
+            var status = ready ? "ok" : models.Values.Any(route => route.Availability == RouteAvailability.Down) ? "degraded" : "loading";
+            return Results.Json(
+                new { status, models = models.Values.ToDictionary(route => route.ModelId, route => new { version = route.VersionId, state = route.Availability.ToString().ToLowerInvariant(), reason = route.Reason }) },
+                statusCode: ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
+        });
+    }
+
+    private static object View(ModelConfig model) => new
+    {
+        id = model.Id,
+        @object = "model",
+        created = new DateTimeOffset(File.GetLastWriteTimeUtc(model.Path)).ToUnixTimeSeconds(),
+        owned_by = "finercut",
+    };
+}

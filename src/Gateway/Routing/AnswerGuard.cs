@@ -1,0 +1,94 @@
+using System.Net;
+using FinerCut.Gateway.Configuration;
+
+namespace FinerCut.Gateway.Routing;
+
+/// <summary>
+/// Sits between YARP and the socket. Answers are handed to YARP only once their first byte is there: until then every failure is an
+/// <see cref="UpstreamFailure"/> and the request can be tried again. Event streams are then passed on as they come, and end with a typed error
+/// event when they break; other answers are read whole first (up to a bound), so that they are whole or not there.
+/// </summary>
+internal sealed class AnswerGuard(HttpMessageHandler inner, ForwardingConfig config, TimeProvider time) : DelegatingHandler(inner)
+{
+    private const int LongestHeldAnswer = 8 << 20;
+
+    protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        if (!request.Options.TryGetValue(Exchange.Option, out var exchange)) return await base.SendAsync(request, cancellationToken);
+        using var late = new CancellationTokenSource(config.FirstByteTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken, exchange.Upstream.Ended);
+        HttpResponseMessage? response = null;
+        try
+        {
+            response = await base.SendAsync(request, either.Token);
+            if (response.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout)
+            {
+                throw new UpstreamFailure(FailureKind.Busy);
+            }
+
+            var body = await response.Content.ReadAsStreamAsync(either.Token);
+            var held = response.Content;
+            response.Content = held.Headers.ContentType?.MediaType == "text/event-stream"
+                ? Content(await EventsAsync(body, exchange, cancellationToken, either.Token), held)
+                : Content(await WholeAsync(body, exchange, either.Token), held);
+            return response;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            response?.Dispose();
+            // SocketsHttpHandler reports its connect time-out as a cancellation of its own.
+            throw new UpstreamFailure(exchange.Upstream.Ended.IsCancellationRequested ? FailureKind.Retired
+                : late.IsCancellationRequested ? FailureKind.FirstByteTimeout : FailureKind.NotSent);
+        }
+        catch (UpstreamFailure)
+        {
+            response?.Dispose();
+            throw;
+        }
+        catch (Exception exception) when (exception is HttpRequestException or IOException)
+        {
+            response?.Dispose();
+            var unsent = exception is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError };
+            throw new UpstreamFailure(unsent ? FailureKind.NotSent : FailureKind.Died, exception);
+        }
+    }
+
+    private async Task<Stream> EventsAsync(Stream body, Exchange exchange, CancellationToken client, CancellationToken firstByte)
+    {
+        var stream = new EventStream(body, exchange, config.IdleTimeout, time, client);
+        await stream.BeginAsync(firstByte);
+        return stream;
+    }
+
+    private static async Task<Stream> WholeAsync(Stream body, Exchange exchange, CancellationToken cancellationToken)
+    {
+        var whole = new MemoryStream();
+        var buffer = new byte[16 << 10];
+        int read;
+        while ((read = await body.ReadAsync(buffer, cancellationToken)) > 0)
+        {
+            if (whole.Length + read > LongestHeldAnswer)
+            {
+                throw new UpstreamFailure(FailureKind.Died, new InvalidDataException($"An answer longer than {LongestHeldAnswer} bytes that is no event stream."));
+            }
+
+            whole.Write(buffer, 0, read);
+        }
+
+        exchange.Tap?.Append(whole.GetBuffer().AsSpan(0, (int)whole.Length));
+        await body.DisposeAsync();
+        whole.Position = 0;
+        return whole;
+    }
+
+    private static StreamContent Content(Stream stream, HttpContent original)
+    {
+        var content = new StreamContent(stream);
+        foreach (var header in original.Headers.NonValidated)
+        {
+            foreach (var value in header.Value) content.Headers.TryAddWithoutValidation(header.Key, value);
+        }
+
+        return content;
+    }
+}

@@ -1,0 +1,135 @@
+using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.OpenAi;
+using FinerCut.Gateway.Telemetry;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Polly;
+using Polly.Retry;
+using Yarp.ReverseProxy;
+using Yarp.ReverseProxy.Forwarder;
+using Yarp.ReverseProxy.Model;
+
+namespace FinerCut.Gateway.Routing;
+
+/// <summary>Decides whether the answer of an exchange is tapped; null where it is not.</summary>
+public interface IAnswerTaps
+{
+    /// <param name="request">Valid during the request only: copy what is kept.</param>
+    IAnswerTap? For(string modelId, string path, RequestBody request);
+}
+
+/// <summary>
+/// In YARP's pipeline, before its forwarder: reads the body's model, then lets YARP try one upstream after the other until an answer has begun
+/// or the deadline is over.
+/// </summary>
+public sealed class ForwardMiddleware
+{
+    public static readonly object ExchangeItem = new();
+
+    /// <summary>How often one request may be sent to workers that die of it or fall silent, before it is blamed itself.</summary>
+    private const int MaxSent = 2;
+
+    private readonly RequestDelegate _next;
+    private readonly UpstreamChooser _chooser;
+    private readonly ForwardingConfig _config;
+    private readonly IAnswerTaps _taps;
+    private readonly GatewayMetrics _metrics;
+    private readonly TimeProvider _time;
+    private readonly ResiliencePipeline<Attempt> _attempts;
+
+    public ForwardMiddleware(RequestDelegate next, UpstreamChooser chooser, ForwardingConfig config, IAnswerTaps taps, GatewayMetrics metrics, TimeProvider time)
+    {
+        (_next, _chooser, _config, _taps, _metrics, _time) = (next, chooser, config, taps, metrics, time);
+        _attempts = new ResiliencePipelineBuilder<Attempt> { TimeProvider = time }
+            .AddRetry(new RetryStrategyOptions<Attempt>
+            {
+                MaxRetryAttempts = int.MaxValue,
+                Delay = TimeSpan.FromMilliseconds(20),
+                MaxDelay = TimeSpan.FromMilliseconds(500),
+                BackoffType = DelayBackoffType.Exponential,
+                ShouldHandle = arguments => ValueTask.FromResult(arguments.Outcome.Result is { MayTryAgain: true }),
+            })
+            .Build();
+    }
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        var (body, tooLarge) = await RequestBody.ReadAsync(context.Request, _config.MaxBodyBytes, context.RequestAborted);
+        if (body is null)
+        {
+            await ErrorEnvelope.WriteAsync(context, tooLarge!);
+            return;
+        }
+
+        using (body)
+        {
+            var (head, malformed) = RequestHead.Parse(body.Bytes.Span);
+            var (modelId, unknown) = head is null ? (null, malformed) : _chooser.ModelOf(head);
+            if (modelId is null)
+            {
+                await ErrorEnvelope.WriteAsync(context, unknown!);
+                return;
+            }
+
+            await ForwardAsync(context, body, modelId);
+        }
+    }
+
+    private async Task ForwardAsync(HttpContext context, RequestBody body, string modelId)
+    {
+        using var measure = _metrics.Begin(modelId);
+        using var deadline = new CancellationTokenSource(_config.RetryDeadline, _time);
+        var sent = 0;
+        var last = await _attempts.ExecuteAsync(async _ =>
+        {
+            var (choice, refusal) = await _chooser.EnterAsync(modelId, deadline.Token, context.RequestAborted);
+            if (choice is null) return new Attempt(refusal);
+            try
+            {
+                var failure = await TryAsync(context, body, choice);
+                if (failure is null) return new Attempt(null);
+                if (failure is not (FailureKind.NotSent or FailureKind.Busy)) sent++;
+                _metrics.AttemptFailed(modelId, failure.Value);
+                var again = sent < MaxSent && failure is not (FailureKind.FirstByteTimeout or FailureKind.Retired) && !deadline.IsCancellationRequested;
+                return new Attempt(UpstreamFailure.ToError(failure.Value), again);
+            }
+            finally
+            {
+                choice.Upstream.Leave();
+            }
+        }, context.RequestAborted);
+
+        if (last.Error is not null) await ErrorEnvelope.WriteAsync(context, last.Error);
+        measure.End(context.Response.StatusCode);
+    }
+
+    /// <summary>Null when an answer (or a part of it) has gone to the client, or the client has gone; otherwise why there was none.</summary>
+    private async Task<FailureKind?> TryAsync(HttpContext context, RequestBody body, UpstreamChoice choice)
+    {
+        var tap = _taps.For(choice.Upstream.ModelId, context.Request.Path, body);
+        var exchange = new Exchange(choice.Upstream, tap);
+        var whole = false;
+        try
+        {
+            context.Items[ExchangeItem] = exchange;
+            context.Request.Body = body.Open();
+            context.ReassignProxyRequest(choice.Cluster);
+            context.GetReverseProxyFeature().AvailableDestinations = choice.Destination;
+            await _next(context);
+
+            var error = context.GetForwarderErrorFeature();
+            if (exchange.Broken is { } broken) _metrics.AnswerBroken(choice.Upstream.ModelId, broken);
+            whole = error is null && exchange.Broken is null && context.Response.StatusCode == StatusCodes.Status200OK;
+            if (error is null || context.Response.HasStarted || context.RequestAborted.IsCancellationRequested) return null;
+            context.Response.Clear();
+            context.Features.Set<IForwarderErrorFeature>(null);
+            return (error.Exception as UpstreamFailure)?.Kind ?? FailureKind.Died;
+        }
+        finally
+        {
+            tap?.Finish(whole);
+        }
+    }
+
+    private readonly record struct Attempt(ApiError? Error, bool MayTryAgain = false);
+}

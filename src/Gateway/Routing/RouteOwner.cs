@@ -1,0 +1,133 @@
+using System.Collections.Immutable;
+using System.Threading.Channels;
+using FinerCut.Gateway.Workers;
+using Microsoft.Extensions.Logging;
+
+namespace FinerCut.Gateway.Routing;
+
+/// <summary>
+/// The one writer of <see cref="RouteModel"/>: learns of workers and of the version that is active, and publishes snapshots, to YARP first and
+/// then to readers, so that whatever a reader chooses YARP can reach. An upstream that left its route is closed after that.
+/// </summary>
+public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IWorkerObserver, IAsyncDisposable
+{
+    private readonly Channel<Func<Task>> _events = Channel.CreateUnbounded<Func<Task>>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Dictionary<string, WorkerModel> _workers = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _active = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Upstream> _upstreams = new(StringComparer.Ordinal);
+    private readonly List<Upstream> _draining = [];
+    private volatile RouteModel _current = RouteModel.Empty;
+    private Task _loop = Task.CompletedTask;
+    private int _numbers;
+
+    public RouteModel Current => _current;
+
+    /// <summary>Raised after a worker's change has been published. Must not block or throw.</summary>
+    public event Action<WorkerModel>? WorkerPublished;
+
+    public void Start() => _loop = Task.Run(RunAsync);
+
+    public void Changed(WorkerModel worker) => _events.Writer.TryWrite(() => ApplyAsync(worker));
+
+    /// <summary>
+    /// Makes a version the one that new requests go to. Completes once that is so, with the upstreams that it replaced, closed: they hold only
+    /// requests that began before.
+    /// </summary>
+    public async Task<ImmutableArray<Upstream>> ActivateAsync(string modelId, string versionId)
+    {
+        var done = new TaskCompletionSource<ImmutableArray<Upstream>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var queued = _events.Writer.TryWrite(async () =>
+        {
+            try
+            {
+                _active[modelId] = versionId;
+                done.SetResult(await PublishAsync());
+            }
+            catch (Exception exception)
+            {
+                done.SetException(exception);
+            }
+        });
+        ObjectDisposedException.ThrowIf(!queued, this);
+        return await done.Task;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _events.Writer.TryComplete();
+        await _loop;
+        foreach (var upstream in _upstreams.Values.Concat(_draining)) upstream.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        await foreach (var apply in _events.Reader.ReadAllAsync())
+        {
+            try
+            {
+                await apply();
+            }
+            catch (Exception exception)
+            {
+                logger.LogError(exception, "A change of routes could not be published.");
+            }
+        }
+    }
+
+    private async Task ApplyAsync(WorkerModel worker)
+    {
+        var id = worker.Spec.WorkerId;
+        if (_workers.TryGetValue(id, out var known) && known.Spec.Incarnation > worker.Spec.Incarnation) return;
+        if (worker.State is WorkerState.Stopped) _workers.Remove(id);
+        else _workers[id] = worker;
+        await PublishAsync();
+        WorkerPublished?.Invoke(worker);
+    }
+
+    private async Task<ImmutableArray<Upstream>> PublishAsync()
+    {
+        var next = new Dictionary<string, Upstream>(StringComparer.Ordinal);
+        foreach (var worker in _workers.Values.Where(worker => worker.Address is not null))
+        {
+            var spec = worker.Spec;
+            var key = $"{spec.WorkerId}#{spec.Incarnation}.{worker.Generation}";
+            next[key] = _upstreams.TryGetValue(key, out var kept)
+                ? kept
+                : new Upstream($"{spec.VersionId}#{++_numbers}", spec.ModelId, spec.VersionId, worker.Address!.Url, worker.Address.Key);
+        }
+
+        foreach (var (key, upstream) in _upstreams.Where(entry => !next.ContainsKey(entry.Key))) _draining.Add(upstream);
+        _upstreams.Clear();
+        foreach (var (key, upstream) in next) _upstreams[key] = upstream;
+        _draining.RemoveAll(upstream => upstream.Drained.IsCompleted);
+
+        var model = new RouteModel(_active.ToImmutableSortedDictionary(active => active.Key, active => Route(active.Key, active.Value), StringComparer.Ordinal));
+        var previous = _current;
+        await yarp.PublishAsync(model.Models.Keys, [.. _upstreams.Values, .. _draining]);
+        _current = model;
+        previous.Replace();
+
+        var routed = model.Models.Values.SelectMany(route => route.Upstreams).ToHashSet();
+        var replaced = previous.Models.Values.SelectMany(route => route.Upstreams).Where(upstream => !routed.Contains(upstream)).ToImmutableArray();
+        foreach (var upstream in replaced) upstream.Close();
+        return replaced;
+    }
+
+    private ModelRoute Route(string modelId, string versionId)
+    {
+        var upstreams = _upstreams.Values.Where(upstream => upstream.ModelId == modelId && upstream.VersionId == versionId).ToImmutableArray();
+        if (upstreams.Length > 0) return new ModelRoute(modelId, versionId, upstreams, RouteAvailability.Ready, null);
+        var worker = _workers.Values.FirstOrDefault(worker => worker.Spec.ModelId == modelId && worker.Spec.VersionId == versionId);
+        var availability = worker?.State is WorkerState.Broken or WorkerState.Failed ? RouteAvailability.Down : RouteAvailability.Soon;
+        return new ModelRoute(modelId, versionId, [], availability, worker is null ? "No worker is running." : Words(worker)) { RetryAt = worker?.RetryAt };
+    }
+
+    private static string Words(WorkerModel worker) => worker.State switch
+    {
+        WorkerState.Starting or WorkerState.Loading => "The model is being loaded.",
+        WorkerState.BackingOff => "The worker died and is about to be restarted.",
+        WorkerState.Broken => $"The worker died {worker.Deaths.Length} times in a row and is given a pause.",
+        WorkerState.Failed => "The worker cannot be started; the gateway's log and GET /admin/workers say why.",
+        _ => "The worker is being stopped.",
+    };
+}

@@ -1,0 +1,79 @@
+using FinerCut.Gateway.OpenAi;
+using Yarp.ReverseProxy;
+using Yarp.ReverseProxy.Model;
+
+namespace FinerCut.Gateway.Routing;
+
+/// <summary>An upstream that the caller has entered (and must leave), with what YARP needs to reach it.</summary>
+public sealed record UpstreamChoice(Upstream Upstream, ClusterState Cluster, DestinationState Destination);
+
+/// <summary>From a model id to an upstream, waiting where one is about to be ready. Thread-safe.</summary>
+public sealed class UpstreamChooser(RouteOwner routes, IProxyStateLookup yarp, TimeProvider time)
+{
+    /// <summary>Where the body names no model and there is only one, that one is meant.</summary>
+    public (string? ModelId, ApiError? Error) ModelOf(RequestHead head)
+    {
+        var models = routes.Current.Models;
+        if (head.Model is { } named)
+        {
+            if (models.ContainsKey(named)) return (named, null);
+            // The name came from outside: it is repeated only as far as it looks like a name.
+            var shown = named.Length <= 100 ? named : named[..100] + "…";
+            return (null, ApiError.NotFound($"The model '{shown}' does not exist. Models here: {string.Join(", ", models.Keys)}.", "model_not_found") with { Param = "model" });
+        }
+
+        return models.Count == 1
+            ? (models.Keys.First(), null)
+            : (null, ApiError.Invalid($"The body names no model. Models here: {string.Join(", ", models.Keys)}.", "missing_model", "model"));
+    }
+
+    /// <summary>The upstream has been entered when there is one; otherwise says why not.</summary>
+    /// <param name="modelId">A model that was there a moment ago.</param>
+    /// <param name="deadline">Ends the wait for a model that is being loaded.</param>
+    /// <param name="aborted">The client has gone.</param>
+    public async ValueTask<(UpstreamChoice? Choice, ApiError? Refusal)> EnterAsync(string modelId, CancellationToken deadline, CancellationToken aborted)
+    {
+        while (true)
+        {
+            var model = routes.Current;
+            if (!model.Models.TryGetValue(modelId, out var route)) return (null, ApiError.NotFound($"The model '{modelId}' does not exist any more.", "model_not_found"));
+            if (Enter(route) is { } choice) return (choice, null);
+            var refusal = Refusal(route);
+            if (route.Availability == RouteAvailability.Down || deadline.IsCancellationRequested) return (null, refusal);
+            try
+            {
+                using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline, aborted);
+                await model.Replaced.WaitAsync(either.Token);
+            }
+            catch (OperationCanceledException) when (!aborted.IsCancellationRequested)
+            {
+                return (null, refusal);
+            }
+        }
+    }
+
+    private UpstreamChoice? Enter(ModelRoute route)
+    {
+        foreach (var upstream in route.Upstreams.OrderBy(upstream => upstream.InFlight))
+        {
+            if (!upstream.TryEnter()) continue;
+            if (yarp.TryGetCluster(YarpRoutes.ClusterOf(route.ModelId), out var cluster) && cluster.Destinations.TryGetValue(upstream.Id, out var destination))
+            {
+                return new UpstreamChoice(upstream, cluster, destination);
+            }
+
+            upstream.Leave();
+        }
+
+        return null;
+    }
+
+    private ApiError Refusal(ModelRoute route)
+    {
+        var wait = route.RetryAt - time.GetUtcNow();
+        return ApiError.Unavailable(
+            $"The model '{route.ModelId}' cannot answer now. {route.Reason}",
+            route.Availability == RouteAvailability.Down ? "worker_down" : "model_loading",
+            wait > TimeSpan.Zero ? wait : TimeSpan.FromSeconds(1));
+    }
+}

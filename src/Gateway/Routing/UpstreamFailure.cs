@@ -1,0 +1,43 @@
+using FinerCut.Gateway.OpenAi;
+using Microsoft.AspNetCore.Http;
+
+namespace FinerCut.Gateway.Routing;
+
+public enum FailureKind
+{
+    /// <summary>No connection: the request never got there.</summary>
+    NotSent,
+
+    /// <summary>The upstream answered that it cannot take requests now (502, 503, 504).</summary>
+    Busy,
+
+    /// <summary>The connection broke after the request was sent: the upstream died, perhaps of this request.</summary>
+    Died,
+
+    /// <summary>No byte of an answer in time.</summary>
+    FirstByteTimeout,
+
+    /// <summary>The answer fell silent.</summary>
+    IdleTimeout,
+
+    /// <summary>The version's time to drain was over.</summary>
+    Retired,
+}
+
+/// <summary>An upstream that failed a request; thrown through YARP, which reports it back as its forwarder error.</summary>
+public sealed class UpstreamFailure(FailureKind kind, Exception? cause = null) : HttpRequestException(kind.ToString(), cause)
+{
+    public FailureKind Kind { get; } = kind;
+
+    /// <summary>As clients see it, in an envelope or as the last event of a stream.</summary>
+    public static ApiError ToError(FailureKind kind) => kind switch
+    {
+        FailureKind.NotSent => ApiError.Server(StatusCodes.Status502BadGateway, "The worker could not be reached; try again.", "worker_unreachable"),
+        FailureKind.Busy => ApiError.Unavailable("The worker takes no requests at the moment; try again.", "worker_busy", TimeSpan.FromSeconds(1)),
+        FailureKind.Died => ApiError.Server(StatusCodes.Status502BadGateway, "The worker died while it answered; try again.", "worker_died"),
+        FailureKind.FirstByteTimeout => ApiError.Server(StatusCodes.Status504GatewayTimeout, "The worker did not begin to answer in time.", "first_byte_timeout"),
+        FailureKind.IdleTimeout => ApiError.Server(StatusCodes.Status504GatewayTimeout, "The worker fell silent in the middle of its answer.", "idle_timeout"),
+        FailureKind.Retired => ApiError.Server(StatusCodes.Status503ServiceUnavailable, "This version was replaced and its time to finish is over; send the request again.", "version_retired"),
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
+    };
+}

@@ -1,0 +1,37 @@
+using System.Collections.Concurrent;
+using FinerCut.Gateway.Configuration;
+using Microsoft.Extensions.Logging;
+
+namespace FinerCut.Gateway.Workers;
+
+/// <summary>All workers of this gateway, one owner each. Thread-safe.</summary>
+public sealed class Supervisor(WorkerConfig config, WorkerProbe probe, IWorkerObserver observer, ILoggerFactory loggers, TimeProvider time) : IAsyncDisposable
+{
+    private readonly ConcurrentDictionary<string, WorkerOwner> _owners = new(StringComparer.Ordinal);
+    private readonly Lock _gate = new();
+    private long _incarnations;
+
+    public IReadOnlyList<WorkerModel> Workers => [.. _owners.Values.Select(owner => owner.Model).OrderBy(worker => worker.Spec.WorkerId, StringComparer.Ordinal)];
+
+    public WorkerModel? Find(string workerId) => _owners.TryGetValue(workerId, out var owner) ? owner.Model : null;
+
+    /// <summary>Starts the worker unless it is already there and alive; one that failed or is on its way out is replaced.</summary>
+    public void Start(WorkerSpec spec)
+    {
+        lock (_gate)
+        {
+            if (_owners.TryGetValue(spec.WorkerId, out var owner) && owner.Model.State is not (WorkerState.Failed or WorkerState.Stopping or WorkerState.Stopped)) return;
+            _owners[spec.WorkerId] = new WorkerOwner(spec with { Incarnation = ++_incarnations }, config, probe, observer, loggers.CreateLogger("Worker." + spec.WorkerId), time);
+        }
+    }
+
+    /// <summary>Stops the worker and forgets it; completes when its process is gone.</summary>
+    public async Task StopAsync(string workerId)
+    {
+        if (!_owners.TryGetValue(workerId, out var owner)) return;
+        await owner.StopAsync();
+        _owners.TryRemove(new KeyValuePair<string, WorkerOwner>(workerId, owner));
+    }
+
+    public async ValueTask DisposeAsync() => await Task.WhenAll(_owners.Keys.Select(StopAsync));
+}

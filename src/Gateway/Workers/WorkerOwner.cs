@@ -1,0 +1,156 @@
+using System.ComponentModel;
+using FinerCut.Gateway.Configuration;
+using Microsoft.Extensions.Logging;
+
+namespace FinerCut.Gateway.Workers;
+
+/// <summary>
+/// The one owner of one worker: a single task walks it through its states; others read <see cref="Model"/> and call <see cref="StopAsync"/>.
+/// </summary>
+#pragma warning disable CA1001 // The source has neither timer nor handle to release, and StopAsync may be called again.
+public sealed class WorkerOwner
+#pragma warning restore CA1001
+{
+    private readonly WorkerConfig _config;
+    private readonly WorkerProbe _probe;
+    private readonly IWorkerObserver _observer;
+    private readonly ILogger _logger;
+    private readonly TimeProvider _time;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Task _loop;
+    private volatile WorkerModel _model;
+
+    public WorkerOwner(WorkerSpec spec, WorkerConfig config, WorkerProbe probe, IWorkerObserver observer, ILogger logger, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(time);
+        _config = config;
+        _probe = probe;
+        _observer = observer;
+        _logger = logger;
+        _time = time;
+        _model = new WorkerModel(spec, WorkerState.Starting, time.GetUtcNow()) { Generation = 1 };
+        _observer.Changed(_model);
+        _loop = Task.Run(RunAsync);
+    }
+
+    public WorkerModel Model => _model;
+
+    /// <summary>Ends the process within the stop time-out and completes when it is gone. May be called more than once.</summary>
+    public async Task StopAsync()
+    {
+        await _stopping.CancelAsync();
+        await _loop;
+    }
+
+    private async Task RunAsync()
+    {
+        while (true)
+        {
+            try
+            {
+                await LiveAsync();
+                if (_model.State is WorkerState.Failed) return;
+                await Task.Delay(_model.RetryAt!.Value - _time.GetUtcNow() is { Ticks: > 0 } wait ? wait : TimeSpan.Zero, _time, _stopping.Token);
+                Move(_model with { State = WorkerState.Starting, Generation = _model.Generation + 1, RetryAt = null });
+            }
+            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+            {
+                Move(_model with { State = WorkerState.Stopped, Address = null, ProcessId = null, RetryAt = null });
+                return;
+            }
+            catch (Exception exception)
+            {
+                // A fault of the supervisor itself must not leave the worker without an owner.
+                _logger.LogError(exception, "Supervision of {Worker} failed.", _model.Spec.WorkerId);
+                Die(exception.Message);
+            }
+        }
+    }
+
+    /// <summary>One life: from start to death. Returns with the state set to what follows the death; throws when asked to stop.</summary>
+    private async Task LiveAsync()
+    {
+        WorkerProcess process;
+        try
+        {
+            process = WorkerProcess.Start(_config.Path, _model.Spec, _logger);
+        }
+        catch (Win32Exception exception)
+        {
+            Move(_model with { State = WorkerState.Failed, Reason = $"{_config.Path} cannot be started: {exception.Message}" });
+            return;
+        }
+
+        await using (process)
+        {
+            _model = _model with { ProcessId = process.Id };
+            try
+            {
+                var problem = await LoadAsync(process);
+                if (problem is null) await process.Exited.WaitAsync(_stopping.Token);
+                else await process.KillAsync();
+                var reason = problem ?? process.Epitaph();
+                if (process.RefusedItsInput) Move(_model with { State = WorkerState.Failed, Reason = reason, Address = null, ProcessId = null });
+                else Die(reason);
+            }
+            catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+            {
+                Move(_model with { State = WorkerState.Stopping, Address = null });
+                await process.StopAsync(_config.StopTimeout, _time);
+                throw;
+            }
+        }
+    }
+
+    /// <summary>Null once the worker is ready; otherwise why it will not be.</summary>
+    private async Task<string?> LoadAsync(WorkerProcess process)
+    {
+        using var late = new CancellationTokenSource(_config.StartTimeout, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, _stopping.Token);
+        try
+        {
+            await Task.WhenAny(process.Listening, process.Exited).WaitAsync(either.Token);
+            if (!process.Listening.IsCompletedSuccessfully)
+            {
+                await process.Exited.WaitAsync(either.Token);
+                return process.Epitaph();
+            }
+
+            var address = new WorkerAddress(await process.Listening, process.Key);
+            Move(_model with { State = WorkerState.Loading });
+            var healthy = _probe.WaitUntilHealthyAsync(address, either.Token);
+            if (await Task.WhenAny(healthy, process.Exited) == process.Exited)
+            {
+                await either.CancelAsync();
+                return process.Epitaph();
+            }
+
+            await healthy;
+            Move(_model with { State = WorkerState.Ready, Address = address, Reason = null });
+            return null;
+        }
+        catch (OperationCanceledException) when (late.IsCancellationRequested && !_stopping.IsCancellationRequested)
+        {
+            return $"The worker was not ready within {_config.StartTimeout.TotalSeconds} s (Worker:StartTimeoutSeconds).";
+        }
+    }
+
+    private void Die(string reason)
+    {
+        var next = WorkerTransitions.Died(_model, reason, _time.GetUtcNow(), _config.Restart);
+        _logger.LogWarning("Worker {Worker} is down ({State}, next start at {RetryAt:HH:mm:ss.fff}): {Reason}", next.Spec.WorkerId, next.State, next.RetryAt, reason);
+        Move(next);
+    }
+
+    private void Move(WorkerModel next)
+    {
+        if (!WorkerTransitions.Allows(_model.State, next.State))
+        {
+            throw new InvalidOperationException($"A worker cannot go from {_model.State} to {next.State}.");
+        }
+
+        _model = next with { Since = _time.GetUtcNow() };
+        _logger.LogInformation("Worker {Worker} is {State}.", next.Spec.WorkerId, next.State);
+        _observer.Changed(_model);
+    }
+}
