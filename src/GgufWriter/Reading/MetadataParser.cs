@@ -258,7 +258,7 @@ internal sealed class MetadataParser
 
     private void Report(GgufDefect defect)
     {
-        if (_defects is null) throw new GgufException(defect);
+        if (_defects is null || _defects.Count >= GgufCheck.MaxDefects) throw new GgufException(defect);
         _defects.Add(defect);
     }
 

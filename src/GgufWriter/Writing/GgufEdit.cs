@@ -14,10 +14,16 @@ public sealed class GgufEdit
     {
     }
 
-    public GgufEdit(GgufFile source)
+    /// <summary>The key-values of a model, no tensors.</summary>
+    public GgufEdit(GgufModel source)
     {
-        Version = source.Model.Version;
-        _keyValues.AddRange(source.Model.KeyValues);
+        Version = source.Version;
+        _keyValues.AddRange(source.KeyValues);
+    }
+
+    public GgufEdit(GgufFile source)
+        : this(source.Model)
+    {
         foreach (var tensor in source.Model.Tensors) Add(GgufTensorPlan.Whole(source, tensor));
     }
 

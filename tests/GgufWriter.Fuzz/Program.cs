@@ -1,0 +1,1 @@
+return FinerCut.Gguf.Fuzz.Verbs.Run(args);

@@ -1,0 +1,74 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace FinerCut.Gguf.Fuzz;
+
+/// <summary>fuzz [seconds] [seed]: 0 seconds = until stopped. crash SOURCE TARGET BYTES SPINS: rewrites and kills itself.</summary>
+public static class Verbs
+{
+    public static int Run(string[] args)
+    {
+        switch (args)
+        {
+            case ["crash", var source, var target, var bytes, var spins]:
+                Crash(source, target, long.Parse(bytes, CultureInfo.InvariantCulture), int.Parse(spins, CultureInfo.InvariantCulture));
+                return 0;
+            case [] or ["fuzz", ..] when args.Length <= 3:
+                return Fuzz(args.Length > 1 ? Number(args[1]) : 60, args.Length > 2 ? Number(args[2]) : Random.Shared.Next());
+            default:
+                Console.Error.WriteLine("usage: fuzz [SECONDS, 0 = until stopped] [SEED]");
+                return 2;
+        }
+
+        static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+    }
+
+    private static int Fuzz(int seconds, int seed)
+    {
+        Console.WriteLine($"seed {seed}, {(seconds == 0 ? "until stopped" : $"{seconds} s")}");
+        var fuzzer = new Fuzzer(seed);
+        var clock = Stopwatch.StartNew();
+        while (seconds == 0 || clock.Elapsed < TimeSpan.FromSeconds(seconds))
+        {
+            if (fuzzer.Step() is not { } failure) continue;
+            var path = Path.GetFullPath($"fuzz-{seed}-{fuzzer.Inputs}.gguf");
+            File.WriteAllBytes(path, fuzzer.Input);
+            Console.Error.WriteLine($"input {fuzzer.Inputs} of seed {seed} breaks a promise; it lies in {path}\n{failure}");
+            return 1;
+        }
+        Console.WriteLine($"{fuzzer.Inputs} inputs, {fuzzer.Accepted} accepted and verified, longest {fuzzer.Longest.TotalMilliseconds:F1} ms; refused for {fuzzer.Causes.Count} causes:");
+        foreach (var (cause, count) in fuzzer.Causes.OrderByDescending(pair => pair.Value)) Console.WriteLine($"  {cause} {count}");
+        return 0;
+    }
+
+    /// <summary>
+    /// Rewrites the source to the target and dies by SIGKILL once that many bytes are written; with a negative number, that many
+    /// turns of a busy loop after the last byte was, among syncing, reading back and renaming.
+    /// </summary>
+    private static void Crash(string source, string target, long bytes, int spins)
+    {
+        using var file = GgufFile.Open(source);
+        GgufWriter.Write(new GgufEdit(file).Set("crash.test", 1u), target, new KillAt(bytes, spins));
+    }
+
+    private sealed class KillAt(long bytes, int spins) : IProgress<GgufProgress>
+    {
+        public void Report(GgufProgress value)
+        {
+            if (bytes >= 0 && value.BytesDone >= bytes) Kill();
+            if (bytes >= 0 || value.BytesDone < value.BytesTotal) return;
+            var thread = new Thread(() =>
+            {
+                Thread.SpinWait(spins);
+                Kill();
+            });
+            thread.Start();
+        }
+
+        private static void Kill()
+        {
+            using var self = Process.GetCurrentProcess();
+            self.Kill();
+        }
+    }
+}
