@@ -14,20 +14,15 @@ internal sealed class JinjaScript : IDisposable
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
     private const long MemoryLimit = 512L << 20;
 
-    /// <summary>
-    /// Runs the engine's CommonJS file, then leaves one function behind: data as JSON in, text out. strftime_now is ours, because the engine's
-    /// own reads the wall clock.
-    /// </summary>
+    /// <summary>Runs the engine's CommonJS file, then leaves one function behind: data as JSON in, text out.</summary>
     private const string Frame =
         """
         (function (source, now) {
           var module = { exports: {} };
-          load(module, module.exports);
+          load(module, module.exports, now);
           var template = new module.exports.Template(source);
           return function (json) {
-            var data = JSON.parse(json);
-            data.strftime_now = now;
-            return template.render(data);
+            return template.render(JSON.parse(json));
           };
         })
         """;
@@ -45,7 +40,8 @@ internal sealed class JinjaScript : IDisposable
             .MaxStatements(0));
         _render = Guard(() =>
         {
-            _engine.Execute($"var load = function (module, exports) {{\n{Library.Value}\n}};", "jinja.cjs");
+            // The engine's own strftime_now, a function of the file, reads the wall clock and knows few directives: ours takes its place.
+            _engine.Execute($"var load = function (module, exports, now) {{\n{Library.Value}\nstrftime_now = now;\n}};", "jinja.cjs");
             var compile = _engine.Evaluate(Frame, "frame.js");
             var now = JsValue.FromObject(_engine, (Func<string, string>)(format => Strftime.Format(clock.GetLocalNow(), format)));
             return _engine.Invoke(compile, [JsValue.FromObject(_engine, source), now]);

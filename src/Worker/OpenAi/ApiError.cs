@@ -33,7 +33,7 @@ public sealed record ApiError(int Status, string Type, string Message, string? P
     /// <summary>{"error":{...}} as UTF-8 JSON.</summary>
     public void Write(IBufferWriter<byte> destination)
     {
-        using var json = new Utf8JsonWriter(destination);
+        using var json = new Utf8JsonWriter(destination, OpenAiJson.Writing);
         json.WriteStartObject();
         json.WriteStartObject("error");
         json.WriteString("message", Message);

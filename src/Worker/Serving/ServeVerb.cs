@@ -1,4 +1,5 @@
 using System.CommandLine;
+using FinerCut.Jobs;
 
 namespace FinerCut.Worker.Serving;
 
@@ -7,9 +8,24 @@ public static class ServeVerb
 {
     public static Command Create()
     {
-        var model = new Option<FileInfo>("--model", "-m") { Required = true, Description = "The GGUF file." };
-        var command = new Command("serve", "Serves one GGUF model over OpenAI's endpoints.") { model };
-        command.SetAction((_, _) => Task.FromResult(0));
+        var command = new Command("serve", "Serves one GGUF model over OpenAI's endpoints, with llama-server's option names.");
+        var options = new ServeOptions();
+        options.AddTo(command);
+        command.SetAction(async (parsed, stop) =>
+        {
+            ServeConfig config;
+            try
+            {
+                config = options.Bind(parsed);
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                await Console.Error.WriteLineAsync($"error: {exception.Message}");
+                return ExitCode.BadInput;
+            }
+
+            return await new WorkerProcess(config, TimeProvider.System).RunAsync(stop);
+        });
         return command;
     }
 }

@@ -1,0 +1,132 @@
+using System.Collections.Immutable;
+using System.Text;
+using System.Text.Json;
+using FinerCut.Runtime;
+using FinerCut.Worker.Batching;
+
+namespace FinerCut.Worker.OpenAi;
+
+/// <summary>What a body is validated against.</summary>
+/// <param name="EndTokens">Tokens that end an answer; forbidden where the client asks to ignore them.</param>
+/// <param name="DefaultSeed">The worker's --seed; null = random.</param>
+/// <param name="MostChoices">Answers that one request may ask for.</param>
+public sealed record RequestLimits(int VocabularySize, ImmutableArray<int> EndTokens, uint? DefaultSeed, int MostChoices);
+
+/// <summary>The part of a body that chat and text completions have in common. Immutable.</summary>
+public sealed record AnswerFields
+{
+    private const int MostStops = 64;
+    private const int LongestStop = 1024;
+    private const int MostTopLogprobs = 20;
+
+    public bool Stream { get; private init; }
+
+    public bool IncludeUsage { get; private init; }
+
+    /// <summary>Answers to each prompt.</summary>
+    public int Choices { get; private init; } = 1;
+
+    public int? MaxTokens { get; private init; }
+
+    /// <summary>Null = none asked for.</summary>
+    public int? TopLogprobs { get; private init; }
+
+    public ImmutableArray<string> Stops { get; private init; } = [];
+
+    public required SamplerOptions Sampling { get; init; }
+
+    public bool IgnoreEos { get; private init; }
+
+    public bool CachePrompt { get; private init; } = true;
+
+    /// <param name="isChat">Chat names log-probabilities by two fields, text completions by one.</param>
+    public static AnswerFields Read(FieldReader body, RequestLimits limits, bool isChat)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        ArgumentNullException.ThrowIfNull(limits);
+        Tolerate(body);
+        var stream = body.Flag("stream") ?? false;
+        var ignoreEos = body.Flag("ignore_eos") ?? false;
+        var sampling = SamplingFields.Read(body, limits.VocabularySize, limits.DefaultSeed);
+        return new AnswerFields
+        {
+            Stream = stream,
+            IncludeUsage = IncludesUsage(body, stream),
+            Choices = (int)(body.Integer("n", 1, limits.MostChoices) ?? 1),
+            MaxTokens = Most(body),
+            TopLogprobs = isChat ? ChatLogprobs(body) : (int?)body.Integer("logprobs", 0, MostTopLogprobs),
+            Stops = body.Texts("stop", MostStops, LongestStop),
+            Sampling = ignoreEos ? Forbid(sampling, limits.EndTokens) : sampling,
+            IgnoreEos = ignoreEos,
+            CachePrompt = body.Flag("cache_prompt") ?? true,
+        };
+    }
+
+    /// <summary>One generation of this request.</summary>
+    /// <param name="choice">Answers of one request differ by their seed.</param>
+    public GenerationRequest ToRequest(ImmutableArray<int> prompt, int choice) => new()
+    {
+        Prompt = prompt,
+        MaxTokens = MaxTokens,
+        Sampling = choice == 0 ? Sampling : Sampling with { Seed = unchecked(Sampling.Seed + (uint)choice) },
+        Stops = [.. Stops.Select(Encoding.UTF8.GetBytes)],
+        IgnoreEos = IgnoreEos,
+        TopLogprobs = TopLogprobs,
+        CachePrompt = CachePrompt,
+    };
+
+    /// <summary>Fields of OpenAI's and llama-server's clients that are without effect here, and those whose effect is not there (yet).</summary>
+    private static void Tolerate(FieldReader body)
+    {
+        body.Accept(
+            "model", "user", "metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "n_keep",
+            "parallel_tool_calls");
+        body.Refuse("best_of", "1", value => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var count) && count == 1);
+        body.Refuse("id_slot", "-1", value => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var slot) && slot == -1);
+        body.Refuse("timings_per_token", "false", IsFalse);
+        body.Refuse("return_tokens", "false", IsFalse);
+        body.Refuse("return_progress", "false", IsFalse);
+        body.Refuse("post_sampling_probs", "false", IsFalse);
+        body.Refuse("stream_tokens", "false", IsFalse);
+    }
+
+    internal static bool IsFalse(JsonElement value) => value.ValueKind == JsonValueKind.False;
+
+    private static bool IncludesUsage(FieldReader body, bool stream)
+    {
+        if (body.Object("stream_options") is not { } options) return false;
+        var include = options.Flag("include_usage") ?? false;
+        options.Accept("include_obfuscation");
+        options.Close();
+        if (!stream) body.Fault("stream_options", "is only allowed together with \"stream\": true.", "invalid_value");
+        return include;
+    }
+
+    private static int? Most(FieldReader body)
+    {
+        int? most = null;
+        foreach (var name in (ReadOnlySpan<string>)["max_completion_tokens", "max_tokens", "n_predict"])
+        {
+            // -1 is llama-server's way to ask for as many as fit.
+            var value = (int?)body.Integer(name, -1, int.MaxValue);
+            most ??= value;
+        }
+
+        return most == -1 ? null : most;
+    }
+
+    private static int? ChatLogprobs(FieldReader body)
+    {
+        var wanted = body.Flag("logprobs") ?? false;
+        var top = (int?)body.Integer("top_logprobs", 0, MostTopLogprobs);
+        if (top is not null && !wanted) body.Fault("top_logprobs", "is only allowed together with \"logprobs\": true.", "invalid_value");
+        return wanted ? top ?? 0 : null;
+    }
+
+    private static SamplerOptions Forbid(SamplerOptions sampling, ImmutableArray<int> tokens)
+    {
+        var bias = new Dictionary<int, float>(sampling.LogitBias ?? new Dictionary<int, float>());
+        foreach (var token in tokens) bias[token] = float.NegativeInfinity;
+        return sampling with { LogitBias = bias };
+    }
+}

@@ -1,0 +1,89 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using FinerCut.Worker.ChatTemplates;
+
+namespace FinerCut.Worker.OpenAi;
+
+/// <summary>A body of /v1/chat/completions (or /apply-template), checked.</summary>
+public sealed record ChatRequest(AnswerFields Answer, TemplateInput Template)
+{
+    private static readonly ImmutableArray<string> Roles = ["system", "developer", "user", "assistant"];
+
+    /// <exception cref="ApiException">400 with every fault.</exception>
+    public static ChatRequest Read(JsonElement root, RequestLimits limits)
+    {
+        var body = new FieldReader(root);
+        var messages = ReadMessages(body);
+        var variables = body.Any("chat_template_kwargs");
+        if (variables is { ValueKind: not JsonValueKind.Object }) body.Fault("chat_template_kwargs", "must be an object.", "invalid_type");
+        var continues = body.Flag("add_generation_prompt") ?? true;
+        RefuseFeatures(body);
+        var answer = AnswerFields.Read(body, limits, isChat: true);
+        body.Close();
+        body.ThrowIfFaulty();
+        return new ChatRequest(answer, new TemplateInput(messages, null, continues, variables));
+    }
+
+    private static void RefuseFeatures(FieldReader body)
+    {
+        body.Refuse("tools", "an empty array", value => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
+        body.Refuse("tool_choice", "\"none\" or \"auto\"", value => value.ValueKind == JsonValueKind.String && (value.ValueEquals("none") || value.ValueEquals("auto")));
+        body.Refuse("functions", "an empty array", value => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
+        body.Refuse("function_call", "\"none\"", value => value.ValueKind == JsonValueKind.String && value.ValueEquals("none"));
+        body.Refuse("modalities", "[\"text\"]", value =>
+            value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String && item.ValueEquals("text")));
+        body.Refuse("response_format", "{\"type\": \"text\"}", value =>
+            value.ValueKind == JsonValueKind.Object && value.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("text"));
+    }
+
+    private static JsonElement ReadMessages(FieldReader body)
+    {
+        var readers = body.Objects("messages");
+        if (readers is null or { Length: 0 })
+        {
+            if (readers is not null || !body.HasFaults) body.Fault("messages", "must be an array with at least one message.", "missing_required_parameter");
+            return default;
+        }
+
+        var messages = new JsonArray();
+        foreach (var reader in readers) messages.Add(ReadMessage(reader));
+        return JsonSerializer.SerializeToElement(messages, OpenAiJson.Default.JsonArray);
+    }
+
+    private static JsonObject ReadMessage(FieldReader reader)
+    {
+        var role = reader.Word("role", [.. Roles]);
+        if (role is null && reader.Any("role") is null) reader.Fault("role", $"is missing: one of {string.Join(", ", Roles)}.", "missing_required_parameter");
+        var message = new JsonObject { ["role"] = role == "developer" ? "system" : role };
+        if (ReadContent(reader) is { } content) message["content"] = content;
+        else if (role != "assistant") reader.Fault("content", "is missing: a string, or an array of text parts.", "missing_required_parameter");
+        if (reader.Text("name") is { } name) message["name"] = name;
+        if (reader.Text("reasoning_content") is { } reasoning) message["reasoning_content"] = reasoning;
+        reader.Refuse("tool_calls", "an empty array", value => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
+        reader.Accept("refusal", "annotations", "audio");
+        reader.Close();
+        return message;
+    }
+
+    /// <summary>A string, or an array of {"type": "text", "text": ...}, as it came.</summary>
+    private static JsonNode? ReadContent(FieldReader reader)
+    {
+        if (reader.Any("content") is not { } content) return null;
+        if (content.ValueKind == JsonValueKind.String) return reader.Text("content") is { } text ? JsonValue.Create(text) : null;
+        if (reader.Objects("content") is not { } parts) return null;
+        var array = new JsonArray();
+        foreach (var part in parts)
+        {
+            part.Word("type", "text");
+            if (part.Any("type") is null) part.Fault("type", "is missing: only \"text\" parts are taken.", "missing_required_parameter");
+            var text = part.Text("text");
+            if (text is null && part.Any("text") is null) part.Fault("text", "is missing: a string.", "missing_required_parameter");
+            part.Accept("cache_control", "prompt_cache_breakpoint");
+            part.Close();
+            array.Add(new JsonObject { ["type"] = "text", ["text"] = text });
+        }
+
+        return array;
+    }
+}
