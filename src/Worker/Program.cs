@@ -1,11 +1,13 @@
 using System.CommandLine;
 using FinerCut.Jobs;
+using FinerCut.Worker.Prune;
 using FinerCut.Worker.Serving;
 
 // The process next to the model. Each verb is a class with `static Command Create()`; one line a verb.
 var root = new RootCommand("FinerCut worker: serves one GGUF model, or works on GGUF files.")
 {
     ServeVerb.Create(),
+    PruneVerb.Create(),
 };
 
 var parsed = root.Parse(args);

@@ -1,4 +1,5 @@
 using FinerCut.Calibration;
+using FinerCut.Runtime;
 
 namespace FinerCut.Jobs;
 
@@ -6,10 +7,21 @@ namespace FinerCut.Jobs;
 public interface IPruner
 {
     /// <summary>
-    /// Runs or resumes a job. Expected failures (gate, budget, cancellation) are outcomes of the result; progress comes on the caller's context.
+    /// Runs or resumes a job. Expected failures (gate, budget, too little traffic, cancellation) are outcomes of the result; progress comes on
+    /// the job's thread.
     /// </summary>
-    Task<PruneResult> PruneAsync(PruneRequest request, PruneTraffic traffic, IProgress<PruneProgress> progress, CancellationToken cancellationToken);
+    Task<PruneResult> PruneAsync(PruneRequest request, IPruneTrafficSource traffic, IProgress<PruneProgress> progress, CancellationToken cancellationToken);
+}
+
+/// <summary>Where a job's traffic comes from: what was recorded becomes tokens once the model that defines them is there.</summary>
+public interface IPruneTrafficSource
+{
+    /// <exception cref="TrafficException">A file is missing or a line of it is no conversation.</exception>
+    PruneTraffic Draw(PruneRequest request, ILlamaModel model);
 }
 
 /// <summary>The two sets of a job, disjoint by conversation.</summary>
 public sealed record PruneTraffic(CalibrationSet Calibration, CalibrationSet HeldOut);
+
+/// <summary>Recorded traffic that cannot be read. The message names file and line and never the text.</summary>
+public sealed class TrafficException(string message, Exception? inner = null) : Exception(message, inner);

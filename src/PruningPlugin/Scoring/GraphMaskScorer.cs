@@ -111,8 +111,8 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
             var distances = new double[sequences.Tokens];
             _model.Decoder.ForEachRow(
                 _options.Threads,
-                (row, reader) => distances[row] = LogitDistance.Between(
-                    _distance, _reference.Row(first + row, reader.Scratch), _reference.LogSumExp(first + row), reader.Logits));
+                (row, logits, scratch) => distances[row] = LogitDistance.Between(
+                    _distance, _reference.Row(first + row, scratch), _reference.LogSumExp(first + row), logits));
 
             // Summed in one order whatever the threads did: same mask, same score to the last bit.
             foreach (var distance in distances) sum += distance;
@@ -130,7 +130,7 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
             var sequences = _batches.Batches[batch];
             _model.Decode(sequences, _base, new StateUse(_states, batch, -1, capture), logits: true, cancellationToken);
             var first = sequences.Sequences[0].FirstRow;
-            _model.Decoder.ForEachRow(_options.Threads, (row, reader) => _reference.Set(first + row, reader.Logits));
+            _model.Decoder.ForEachRow(_options.Threads, (row, logits, _) => _reference.Set(first + row, logits));
             progress(batch + 1, _batches.Batches.Length);
         }
     }

@@ -53,22 +53,28 @@ internal sealed class TokenDecoder : IDisposable
     public ReadOnlySpan<float> Logits(int row) => _session.Logits(row);
 
     /// <summary>
-    /// Calls <paramref name="each"/> for every row of the last decode, on several threads. The rows' addresses are taken on the session's
-    /// thread first: the memory behind them is native and stands still until the next decode.
+    /// All rows of the last decode, for other threads to read: their addresses are taken here, on the session's thread, and the memory behind
+    /// them is native and stands still until the next decode.
     /// </summary>
-    public unsafe void ForEachRow(int threads, Action<int, RowReader> each)
+    public unsafe LogitRows Rows()
     {
         var rows = new nint[_batch.Count];
         for (var row = 0; row < rows.Length; row++) rows[row] = (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(_session.Logits(row)));
-        var vocabulary = Vocabulary;
+        return new LogitRows(rows, Vocabulary);
+    }
+
+    /// <summary>Calls <paramref name="each"/> for every row of the last decode, on several threads, with scratch [vocabulary] of the thread's own.</summary>
+    public void ForEachRow(int threads, LogitRowAction each)
+    {
+        var rows = Rows();
         Parallel.For(
             0,
-            rows.Length,
+            rows.Count,
             new ParallelOptions { MaxDegreeOfParallelism = Math.Max(1, threads) },
-            () => new float[vocabulary],
+            () => new float[rows.Vocabulary],
             (row, _, scratch) =>
             {
-                each(row, new RowReader(rows[row], vocabulary, scratch));
+                each(row, rows[row], scratch);
                 return scratch;
             },
             _ => { });
@@ -77,11 +83,15 @@ internal sealed class TokenDecoder : IDisposable
     public void Dispose() => _session.Dispose();
 }
 
-/// <summary>One row of logits during <see cref="TokenDecoder.ForEachRow"/>.</summary>
-internal readonly unsafe struct RowReader(nint address, int vocabulary, float[] scratch)
-{
-    public ReadOnlySpan<float> Logits => new((void*)address, vocabulary);
+/// <summary>What is done with one row of logits.</summary>
+internal delegate void LogitRowAction(int row, ReadOnlySpan<float> logits, float[] scratch);
 
-    /// <summary>[vocabulary], the calling thread's own.</summary>
-    public float[] Scratch => scratch;
+/// <summary>Rows of logits [vocabulary] in native memory, valid until the session's next decode.</summary>
+internal sealed unsafe class LogitRows(nint[] addresses, int vocabulary)
+{
+    public int Count => addresses.Length;
+
+    public int Vocabulary => vocabulary;
+
+    public ReadOnlySpan<float> this[int row] => new((void*)addresses[row], vocabulary);
 }

@@ -1,0 +1,69 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using FinerCut.Masks;
+
+namespace FinerCut.Jobs;
+
+/// <summary>One value of a request that is not allowed.</summary>
+/// <param name="Path">Where it stands in the JSON, such as gate.confidence.</param>
+/// <param name="Value">As given.</param>
+/// <param name="Allowed">What may stand there.</param>
+public sealed record RequestDefect(string Path, string Value, string Allowed)
+{
+    public override string ToString() => $"{Path}: {Value} is not allowed; expected {Allowed}.";
+}
+
+/// <summary>Checks a prune request's values without touching any file. Pure: the Gateway asks it at the door, the Worker again.</summary>
+public static class PruneRequestCheck
+{
+    /// <summary>All defects at once; empty where the request may run.</summary>
+    public static ImmutableArray<RequestDefect> Check(PruneRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        var defects = ImmutableArray.CreateBuilder<RequestDefect>();
+        void Expect(bool holds, string path, object? value, string allowed)
+        {
+            if (!holds) defects.Add(new RequestDefect(path, Convert.ToString(value, CultureInfo.InvariantCulture) is { Length: > 0 } text ? text : "nothing", allowed));
+        }
+
+        Expect(!string.IsNullOrWhiteSpace(request.JobId), "job_id", request.JobId, "a name");
+        Expect(!string.IsNullOrWhiteSpace(request.ModelPath), "model_path", request.ModelPath, "a GGUF file");
+        Expect(!string.IsNullOrWhiteSpace(request.OutputPath), "output_path", request.OutputPath, "a file to write");
+        Expect(!string.IsNullOrWhiteSpace(request.WorkFolder), "work_folder", request.WorkFolder, "a folder");
+        Expect(!string.IsNullOrWhiteSpace(request.CalibrationPath), "calibration_path", request.CalibrationPath, "a file of JSON lines");
+        Expect(!string.IsNullOrWhiteSpace(request.HeldOutPath), "held_out_path", request.HeldOutPath, "a file of JSON lines");
+        Expect(
+            string.IsNullOrEmpty(request.ModelPath) || !string.Equals(request.ModelPath, request.OutputPath, StringComparison.Ordinal),
+            "output_path", request.OutputPath, "another file than the model");
+        Check(request.Budget, Expect);
+        Expect(Enum.IsDefined(request.Search), "search", request.Search, "paper or lazy_greedy");
+        Expect(Enum.IsDefined(request.Distance), "distance", request.Distance, "one of the measures in docs/pruning.md");
+        Check(request.Gate, Expect);
+        foreach (var name in request.Keep.IsDefault ? [] : request.Keep) Expect(Sublayer.TryParse(name, out _), "keep", name, "a sublayer such as attn:0 or ffn:7");
+        Expect(!request.WarmUp || request.Search == SearchKind.Paper, "warm_up", request.WarmUp, "false, or search paper");
+        Expect(request.MaxSequenceTokens is >= 8 and <= 8192, "max_sequence_tokens", request.MaxSequenceTokens, "8 to 8192");
+        Expect(request.MinTokens >= 1, "min_tokens", request.MinTokens, "at least 1");
+        Expect(request.MaxCalibrationTokens >= request.MinTokens, "max_calibration_tokens", request.MaxCalibrationTokens, $"at least min_tokens ({request.MinTokens})");
+        Expect(request.MaxHeldOutTokens >= request.MinTokens, "max_held_out_tokens", request.MaxHeldOutTokens, $"at least min_tokens ({request.MinTokens})");
+        Expect(request.Threads is >= 0 and <= 1024, "threads", request.Threads, "0 (the machine's processors) to 1024");
+        return defects.ToImmutable();
+    }
+
+    private static void Check(PruneBudget? budget, Action<bool, string, object?, string> expect)
+    {
+        var set = new object?[] { budget?.Sublayers, budget?.Fraction, budget?.Bytes }.Count(value => value is not null);
+        expect(set == 1, "budget", $"{set} of sublayers, fraction and bytes", "exactly one");
+        if (budget is null) return;
+        expect(budget.Sublayers is null or >= 1, "budget.sublayers", budget.Sublayers, "at least 1");
+        expect(budget.Fraction is null or (> 0 and < 1), "budget.fraction", budget.Fraction, "above 0 and below 1");
+        expect(budget.Bytes is null or >= 1, "budget.bytes", budget.Bytes, "at least 1");
+    }
+
+    private static void Check(GateThresholds gate, Action<bool, string, object?, string> expect)
+    {
+        expect(gate.MaxMeanKl >= 0, "gate.max_mean_kl", gate.MaxMeanKl, "0 or more");
+        expect(gate.MinTop1Agreement is >= 0 and <= 1, "gate.min_top1_agreement", gate.MinTop1Agreement, "0 to 1");
+        expect(!double.IsNaN(gate.MaxAnswerNllIncrease), "gate.max_answer_nll_increase", gate.MaxAnswerNllIncrease, "a number");
+        expect(gate.Confidence is > 0 and < 1, "gate.confidence", gate.Confidence, "above 0 and below 1");
+    }
+}

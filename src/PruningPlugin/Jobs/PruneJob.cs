@@ -1,0 +1,215 @@
+using System.Collections.Immutable;
+using FinerCut.Calibration;
+using FinerCut.Gguf;
+using FinerCut.Jobs;
+using FinerCut.Masks;
+using FinerCut.Pruning.Checkpoints;
+using FinerCut.Pruning.Gates;
+using FinerCut.Pruning.Proofs;
+using FinerCut.Pruning.Rewriting;
+using FinerCut.Pruning.Scoring;
+using FinerCut.Pruning.Searches;
+using FinerCut.Pruning.Shapes;
+using FinerCut.Runtime;
+
+namespace FinerCut.Pruning.Jobs;
+
+/// <summary>One job from a loaded model to its result. Used once, on one thread.</summary>
+internal sealed class PruneJob : IDisposable
+{
+    /// <summary>Fewest conversations whose bootstrap says anything.</summary>
+    private const int MinConversations = 4;
+
+    private readonly JobContext _context;
+    private readonly FullModel _full;
+    private readonly PruneTraffic _traffic;
+    private readonly JobProgress _progress;
+
+    private PruneJob(JobContext context, FullModel full, PruneTraffic traffic, JobProgress progress)
+    {
+        _context = context;
+        _full = full;
+        _traffic = traffic;
+        _progress = progress;
+    }
+
+    private PruneRequest Request => _context.Request;
+
+    /// <summary>Checks everything that can be checked before work begins, and loads the model.</summary>
+    /// <exception cref="JobFailure">The job cannot run as asked.</exception>
+    public static PruneJob Open(JobContext context, IPruneTrafficSource source, CancellationToken cancellationToken)
+    {
+        // Proof and gate cost about three evaluations of the held-out set's size, measuring about two more.
+        var progress = new JobProgress(context.Progress, context.Time, 2 + (6.0 * context.Request.MaxHeldOutTokens / context.Request.MaxCalibrationTokens));
+        progress.Phase(PrunePhase.Loading, 0, 1);
+        var full = FullModel.Open(context, shape => CheckBudget(context.Request, shape), cancellationToken);
+        try
+        {
+            var traffic = source.Draw(context.Request, full.Model);
+            CheckTraffic(context.Request, traffic);
+            progress.Phase(PrunePhase.Loading, 1, 1);
+            return new PruneJob(context, full, traffic, progress);
+        }
+        catch
+        {
+            full.Dispose();
+            throw;
+        }
+    }
+
+    public PruneResult Run(CancellationToken cancellationToken)
+    {
+        var journal = EvaluationJournal.Open(
+            Path.Combine(Request.WorkFolder, "checkpoint.json"), JobFingerprint.Of(Request, _full.Sha256, _traffic.Calibration));
+        var units = FileUnits.Sublayers(_full.File.Model, _full.Shape);
+        var steps = new List<PruneStep>();
+        var mask = Search(journal, units, steps, cancellationToken);
+        var result = new PruneResult
+        {
+            JobId = Request.JobId,
+            Outcome = PruneOutcome.Refused,
+            Steps = [.. steps],
+            Removed = [.. mask.ToString().Split(' ')],
+            Blocks = _full.Shape.Blocks.Length,
+            Evaluations = steps.Sum(step => step.Evaluations),
+            CalibrationTokens = _traffic.Calibration.TokenCount,
+            HeldOutTokens = _traffic.HeldOut.TokenCount,
+        };
+
+        // Under another name until the gate has spoken: what stands at the output path has passed.
+        var unproven = Request.OutputPath + ".unproven";
+        try
+        {
+            Write(mask, steps, unproven, cancellationToken);
+            result = Prove(result, mask, unproven, cancellationToken);
+            if (result.Outcome == PruneOutcome.Passed)
+            {
+                File.Move(unproven, Request.OutputPath, overwrite: true);
+                AtomicFile.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(Request.OutputPath))!);
+            }
+        }
+        finally
+        {
+            File.Delete(unproven);
+        }
+
+        _progress.Phase(PrunePhase.Done, 1, 1, 0);
+        return result with { Seconds = _progress.ElapsedSeconds };
+    }
+
+    public void Dispose() => _full.Dispose();
+
+    private static void CheckBudget(PruneRequest request, ModelShape shape)
+    {
+        var keep = KeptOf(request);
+        var unknown = keep.Where(sublayer => !shape.Sublayers().Contains(sublayer)).ToArray();
+        if (unknown.Length > 0) throw new JobFailure(JobErrorCodes.BadRequest, $"keep: the model has no {string.Join(", ", unknown)}; it has {shape.Blocks.Length} blocks.");
+        var open = shape.Sublayers().Where(sublayer => !keep.Contains(sublayer)).ToArray();
+        var budget = SearchBudget.Of(request.Budget, shape);
+        if (budget.Sublayers > open.Length || (budget.Sublayers == open.Length && keep.Count == 0))
+        {
+            throw new JobFailure(JobErrorCodes.BudgetUnreachable, $"budget.sublayers: {budget.Sublayers} of {open.Length} removable sublayers would leave no model; ask for fewer.");
+        }
+
+        if (budget.Bytes > open.Sum(shape.BytesOf) * 0.95)
+        {
+            throw new JobFailure(JobErrorCodes.BudgetUnreachable, $"budget: {budget.Bytes} of {open.Sum(shape.BytesOf)} removable bytes would leave no model; ask for less.");
+        }
+    }
+
+    private static void CheckTraffic(PruneRequest request, PruneTraffic traffic)
+    {
+        foreach (var set in new[] { traffic.Calibration, traffic.HeldOut })
+        {
+            if (set.TokenCount < request.MinTokens || set.Sequences.Length < MinConversations)
+            {
+                throw new JobFailure(
+                    JobErrorCodes.TooFewTokens,
+                    $"The {set.Name} set has {set.TokenCount} tokens in {set.Sequences.Length} conversations; {request.MinTokens} tokens in {MinConversations} are needed. Record more traffic.");
+            }
+        }
+
+        if (!traffic.Calibration.IsDisjointFrom(traffic.HeldOut))
+        {
+            throw new JobFailure(JobErrorCodes.SetsOverlap, "A conversation is in the calibration and in the held-out set; what is judged must not have been searched on.");
+        }
+
+        if (traffic.HeldOut.Sequences.All(sequence => sequence.AnswerStart >= sequence.Tokens.Length))
+        {
+            throw new JobFailure(JobErrorCodes.TooFewTokens, "The held-out set has no answer within max_sequence_tokens: the gate could not judge answers. Record traffic with shorter prompts, or allow longer sequences.");
+        }
+    }
+
+    private CutMask Search(EvaluationJournal journal, UnitMap units, List<PruneStep> steps, CancellationToken cancellationToken)
+    {
+        using var scorer = GraphMaskScorer.Create(
+            _full.Model, units, _traffic.Calibration, Request.Distance, new ScoringOptions(_context.Threads),
+            (done, all) => _progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
+        _progress.SearchBegins(journal.Count, journal.Seconds);
+        var journaled = new JournaledScorer(scorer, journal, _context.Time);
+        var costs = FileUnits.Costs(_full.File.Model, units);
+        var problem = new SearchProblem(Candidate.Sublayers(units, KeptOf(Request)), costs, SearchBudget.Of(Request.Budget, _full.Shape), Request.WarmUp);
+        _progress.OnStep = step =>
+        {
+            var before = steps.Count == 0 ? 0 : steps.Sum(made => made.Seconds);
+            var bytes = step.BytesRemoved - (steps.Count == 0 ? 0 : steps.Sum(made => made.Bytes));
+            steps.Add(new PruneStep(step.Number, step.Removed.Name, step.Distance, bytes, step.Evaluations, journaled.Seconds - before));
+            journal.Save(steps.Select(made => made.Removed));
+        };
+        ISearch search = Request.Search == SearchKind.Paper ? new PaperSearch() : new LazyGreedySearch();
+        try
+        {
+            var found = search.Run(problem, journaled, _progress, cancellationToken);
+            return found.Count == 0 ? throw new JobFailure(JobErrorCodes.BudgetUnreachable, "budget: nothing may be removed.") : found[^1].Mask;
+        }
+        catch (OperationCanceledException)
+        {
+            journal.Save();
+            throw;
+        }
+    }
+
+    private void Write(CutMask mask, List<PruneStep> steps, string path, CancellationToken cancellationToken)
+    {
+        _progress.Phase(PrunePhase.Writing, 0, 1);
+        var method = $"{Word(Request.Search)}/{Word(Request.Distance)}";
+        var provenance = new Provenance(_full.Sha256, [.. steps.Select(step => step.Removed)], [.. steps.Select(step => step.Distance)], method);
+        GgufWriter.Write(Rewriters.For(_full.Shape.Architecture).Plan(_full.File, mask, provenance), path, null, cancellationToken);
+        _progress.Phase(PrunePhase.Writing, 1, 1);
+    }
+
+    private PruneResult Prove(PruneResult result, CutMask mask, string path, CancellationToken cancellationToken)
+    {
+        using var lean = _context.Runtime.Load(new ModelOptions { Path = path }, null, cancellationToken);
+        var proof = FileProof.Run(
+            _full.Model, lean, mask, _traffic.HeldOut, new ScoringOptions(_context.Threads), (done, all) => _progress.Phase(PrunePhase.Verifying, done, all), cancellationToken);
+        _progress.Phase(PrunePhase.Gate, 0, 1);
+        var gate = Gate.Judge(proof.Conversations, Request.Gate, Request.Seed, proof.MaxDifference, _context.MaxMaskedFileDifference);
+        _progress.Phase(PrunePhase.Gate, 1, 1);
+        var (full, fast) = new SpeedProbe(_context.Time, _context.Threads).Compare(
+            _full.Model, lean, (done, all) => _progress.Phase(PrunePhase.Measuring, done, all), cancellationToken);
+        using var written = GgufFile.Open(path);
+        var sublayers = _full.Shape.Sublayers().Count();
+        return result with
+        {
+            Outcome = gate.Passed ? PruneOutcome.Passed : PruneOutcome.Refused,
+            OutputPath = gate.Passed ? Request.OutputPath : null,
+            Gate = gate,
+            Full = new ModelFigures(_full.File.Length, sublayers, KvBytes(_full.Shape.Blocks.Sum(block => block.KvGroupCount)), full.Prefill, full.Decode, _full.Sha256),
+            Lean = new ModelFigures(
+                written.Length, sublayers - mask.GoneSublayers().Count(), KvBytes(KvHeads(written.Model)), fast.Prefill, fast.Decode, JobFingerprint.OfFile(path, cancellationToken)),
+        };
+    }
+
+    /// <summary>Bytes a token of keys and values in f16.</summary>
+    private long KvBytes(int kvHeads) => 2L * kvHeads * _full.Shape.HeadLength * sizeof(short);
+
+    private static int KvHeads(GgufModel model) =>
+        model.GetInt32s($"{model.Architecture}.attention.head_count_kv", model.GetInt32($"{model.Architecture}.block_count")).Sum();
+
+    private static HashSet<Sublayer> KeptOf(PruneRequest request) =>
+        [.. (request.Keep.IsDefault ? [] : request.Keep).Select(name => Sublayer.TryParse(name, out var sublayer) ? sublayer : throw new ArgumentException(name))];
+
+    private static string Word<T>(T value)
+        where T : struct, Enum => System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(value.ToString());
+}

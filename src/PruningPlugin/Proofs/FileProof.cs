@@ -1,0 +1,122 @@
+using System.Collections.Immutable;
+using System.Numerics.Tensors;
+using FinerCut.Calibration;
+using FinerCut.Masks;
+using FinerCut.Pruning.Distances;
+using FinerCut.Pruning.Gates;
+using FinerCut.Pruning.Scoring;
+using FinerCut.Runtime;
+using FinerCut.Jobs;
+
+namespace FinerCut.Pruning.Proofs;
+
+/// <summary>What a written lean file was found to be on held-out traffic.</summary>
+/// <param name="Conversations">Full model against the file, in the set's order.</param>
+/// <param name="MaxDifference">Largest difference of a logit between the masked full model and the file.</param>
+public sealed record ProofFigures(ImmutableArray<ConversationFigures> Conversations, double MaxDifference);
+
+/// <summary>
+/// Loads the file as any server would and runs it beside the full model and the masked full model, batch by batch, so that no more than one
+/// batch of logits is held. One thread.
+/// </summary>
+internal static class FileProof
+{
+    /// <param name="full">The full model, loaded.</param>
+    /// <param name="lean">The lean file, loaded the same way.</param>
+    /// <param name="progress">Batches done.</param>
+    public static ProofFigures Run(
+        ILlamaModel full, ILlamaModel lean, CutMask mask, CalibrationSet heldOut, ScoringOptions options, Action<int, int> progress, CancellationToken cancellationToken)
+    {
+        var batches = TokenBatches.Pack(heldOut, options.BatchTokens(full.Info.VocabularySize));
+        using var masked = new MaskedModel(full, mask.Units.Shape, batches.Capacity, options.Threads);
+        using var decoder = new TokenDecoder(lean, batches.Capacity, options.Threads, null);
+        var none = CutMask.None(mask.Units);
+        var figures = new ConversationFigures[heldOut.Sequences.Length];
+        Array.Fill(figures, new ConversationFigures(0, 0, 0, 0, 0));
+        var maxDifference = 0.0;
+        var reference = new float[batches.Capacity][];
+        for (var batch = 0; batch < batches.Batches.Length; batch++)
+        {
+            var sequences = batches.Batches[batch];
+            masked.Decode(sequences, none, cancellationToken);
+            masked.Decoder.ForEachRow(options.Threads, (row, logits, _) => Copy(logits, ref reference[row]));
+            decoder.Decode(sequences, cancellationToken);
+            var rows = new RowFigures[sequences.Tokens];
+            var next = NextTokens(sequences);
+            decoder.ForEachRow(options.Threads, (row, logits, _) => rows[row] = RowFigures.Of(reference[row], logits, next[row]));
+            Add(figures, sequences, rows);
+
+            masked.Decode(sequences, mask, cancellationToken);
+            var differences = new double[sequences.Tokens];
+            var ofFile = decoder.Rows();
+            masked.Decoder.ForEachRow(options.Threads, (row, logits, _) => differences[row] = MaxDifference(logits, ofFile[row]));
+            foreach (var difference in differences) maxDifference = difference > maxDifference || double.IsNaN(difference) ? difference : maxDifference;
+            progress(batch + 1, batches.Batches.Length);
+        }
+
+        return new ProofFigures([.. figures], maxDifference);
+    }
+
+    private static void Copy(ReadOnlySpan<float> logits, ref float[] target)
+    {
+        target ??= new float[logits.Length];
+        logits.CopyTo(target);
+    }
+
+    private static double MaxDifference(ReadOnlySpan<float> left, ReadOnlySpan<float> right)
+    {
+        if (left.SequenceEqual(right)) return 0;
+        var max = 0.0;
+        for (var at = 0; at < left.Length; at++)
+        {
+            var difference = Math.Abs((double)left[at] - right[at]);
+            if (!(difference <= max)) max = difference;
+        }
+
+        return max;
+    }
+
+    /// <summary>For each row the answer's token that follows it, -1 where none does.</summary>
+    private static int[] NextTokens(PackedSequences sequences)
+    {
+        var next = new int[sequences.Tokens];
+        Array.Fill(next, -1);
+        foreach (var (sequence, _, firstRow) in sequences.Sequences)
+        {
+            var row = firstRow - sequences.Sequences[0].FirstRow;
+            for (var position = Math.Max(sequence.AnswerStart, 1); position < sequence.Tokens.Length; position++) next[row + position - 1] = sequence.Tokens[position];
+        }
+
+        return next;
+    }
+
+    private static void Add(ConversationFigures[] figures, PackedSequences sequences, RowFigures[] rows)
+    {
+        foreach (var (sequence, index, firstRow) in sequences.Sequences)
+        {
+            var from = firstRow - sequences.Sequences[0].FirstRow;
+            foreach (var row in rows.AsSpan(from, sequence.Tokens.Length))
+            {
+                var sum = figures[index];
+                figures[index] = new ConversationFigures(
+                    sum.Positions + 1,
+                    sum.KlSum + row.Kl,
+                    sum.Agreements + (row.Agrees ? 1 : 0),
+                    sum.AnswerTokens + (row.NllIncrease is null ? 0 : 1),
+                    sum.AnswerNllIncrease + (row.NllIncrease ?? 0));
+            }
+        }
+    }
+
+    private readonly record struct RowFigures(double Kl, bool Agrees, double? NllIncrease)
+    {
+        public static RowFigures Of(ReadOnlySpan<float> full, ReadOnlySpan<float> lean, int next)
+        {
+            var (fullSum, leanSum) = (LogitDistance.LogSumExp(full), LogitDistance.LogSumExp(lean));
+            return new RowFigures(
+                LogitDistance.Between(DistanceKind.KullbackLeibler, full, fullSum, lean),
+                TensorPrimitives.IndexOfMax(full) == TensorPrimitives.IndexOfMax(lean),
+                next < 0 ? null : leanSum - lean[next] - (fullSum - full[next]));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+using System.CommandLine;
+using System.Text.Json;
+using FinerCut.Jobs;
+using FinerCut.Pruning;
+using FinerCut.Pruning.Checkpoints;
+using FinerCut.Pruning.Jobs;
+using FinerCut.Runtime;
+using FinerCut.Runtime.Native;
+
+namespace FinerCut.Worker.Prune;
+
+/// <summary>
+/// <c>prune --job FILE</c>: runs or resumes one job. Standard output carries <see cref="PruneLine"/>s and nothing else, the last one the
+/// result, which also lies as result.json in the work folder. SIGTERM and SIGINT write the checkpoint and end with <see cref="ExitCode.Interrupted"/>.
+/// </summary>
+public static class PruneVerb
+{
+    public static Command Create()
+    {
+        var job = new Option<FileInfo>("--job") { Required = true, Description = "The job: a prune request as JSON." };
+        var command = new Command("prune", "Finds out what a model can do without on recorded traffic, and writes the lean model.") { job };
+        command.SetAction((parsed, stop) => RunAsync(parsed.GetRequiredValue(job).FullName, TimeProvider.System, stop));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(string path, TimeProvider clock, CancellationToken stop)
+    {
+        using var output = Console.OpenStandardOutput();
+        var (request, error) = ReadJob(path);
+        if (request is null) return Finish(new PruneResult { JobId = Path.GetFileNameWithoutExtension(path), Outcome = PruneOutcome.Failed, Error = error }, null, output);
+
+        using var loggers = LoggerFactory.Create(logging => logging
+            .SetMinimumLevel(LogLevel.Warning)
+            .AddSimpleConsole(console => console.SingleLine = true)
+            .Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace));
+        PruneResult result;
+        try
+        {
+            var pruner = new FinerCutPruner(NativeRuntime.Open(null, loggers), clock);
+            result = await pruner.PruneAsync(request, new RecordedTraffic(clock), new ProgressLines(output), stop);
+        }
+        catch (LlamaException natives)
+        {
+            result = new PruneResult { JobId = request.JobId, Outcome = PruneOutcome.Failed, Error = new JobError(JobErrorCodes.RuntimeFailed, $"{natives.Code}: {natives.Message}") };
+        }
+
+        return Finish(result, request, output);
+    }
+
+    private static (PruneRequest? Request, JobError? Error) ReadJob(string path)
+    {
+        try
+        {
+            var request = JsonSerializer.Deserialize(File.ReadAllBytes(path), ContractJson.Default.PruneRequest);
+            return request is null ? (null, new JobError(JobErrorCodes.BadRequest, $"{path} holds null instead of a prune request.")) : (request, null);
+        }
+        catch (JsonException cause)
+        {
+            return (null, new JobError(JobErrorCodes.BadRequest, $"{path}: {cause.Message}"));
+        }
+        catch (Exception cause) when (cause is IOException or UnauthorizedAccessException)
+        {
+            return (null, new JobError(JobErrorCodes.BadRequest, $"The job file cannot be read: {cause.Message}"));
+        }
+    }
+
+    private static int Finish(PruneResult result, PruneRequest? request, Stream output)
+    {
+        if (!string.IsNullOrWhiteSpace(request?.WorkFolder))
+        {
+            try
+            {
+                AtomicFile.Write(Path.Combine(request.WorkFolder, "result.json"), JsonSerializer.SerializeToUtf8Bytes(result, ContractJson.Default.PruneResult));
+            }
+            catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+            {
+                Console.Error.WriteLine($"error: the result could not be written: {failure.Message}");
+            }
+        }
+
+        if (result.Error is { } error) Console.Error.WriteLine($"error: {error.Message}");
+        ProgressLines.Write(output, new PruneLine(Result: result));
+        return CodeOf(result);
+    }
+
+    private static int CodeOf(PruneResult result) => result.Outcome switch
+    {
+        PruneOutcome.Passed => ExitCode.Success,
+        PruneOutcome.Refused => ExitCode.Refused,
+        PruneOutcome.Interrupted => ExitCode.Interrupted,
+        _ when result.Error?.Code == JobErrorCodes.DiskFull => ExitCode.DiskFull,
+        _ when result.Error is { } error && JobErrorCodes.IsBadInput(error.Code) => ExitCode.BadInput,
+        _ => ExitCode.Failed,
+    };
+}
+
+/// <summary>Progress as lines of JSON. A reader that went away does not end the job: its checkpoint and result lie on the disk.</summary>
+internal sealed class ProgressLines(Stream output) : IProgress<PruneProgress>
+{
+    public void Report(PruneProgress value) => Write(output, new PruneLine(Progress: value));
+
+    public static void Write(Stream output, PruneLine line)
+    {
+        try
+        {
+            output.Write([.. JsonSerializer.SerializeToUtf8Bytes(line, ContractJson.Default.PruneLine), (byte)'\n']);
+            output.Flush();
+        }
+        catch (IOException)
+        {
+            // Nobody reads any more.
+        }
+    }
+}
