@@ -19,7 +19,7 @@ internal static partial class ContactPatterns
         foreach (var match in Candidate().EnumerateMatches(text))
         {
             var (from, to) = (match.Index, match.Index + match.Length);
-            if (from > 0 && char.IsLetterOrDigit(text[from - 1])) continue;
+            if (from > 0 && text[from] != '+' && char.IsLetterOrDigit(text[from - 1])) continue;
             if (to < text.Length && char.IsLetterOrDigit(text[to])) continue;
             ReadGroups(text, from, to, starts, ends);
             for (var first = 0; first < starts.Count; first++)

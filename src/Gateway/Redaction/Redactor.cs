@@ -26,6 +26,7 @@ internal readonly record struct Stretch(int Start, int End, string Name, int Ran
 /// </summary>
 public sealed class Redactor
 {
+    private const int MostPasses = 4;
     private readonly RedactionConfig _config;
     private readonly ImmutableArray<(Regex Pattern, string Name)> _own;
 
@@ -55,11 +56,17 @@ public sealed class Redactor
     {
         var found = new List<Stretch>();
         for (var i = 0; i < _own.Length; i++) Collect(_own[i].Pattern, text, _own[i].Name, i, found);
-        if (_config.Key) SecretPatterns.Find(text, 1000, found);
-        if (_config.Email) Collect(ContactPatterns.Email(), text, "email", 1001, found);
-        if (_config.Card) CardNumbers.Find(text, 1002, found);
-        if (_config.Phone) ContactPatterns.FindPhones(text, 1003, found);
-        return found.Count == 0 ? text : Replace(text, found);
+        FindKnown(text, found);
+
+        // A gap is a boundary that was not there before: what stood against a match may be seen only now.
+        for (var pass = 0; found.Count > 0 && pass < MostPasses; pass++)
+        {
+            text = Replace(text, found);
+            found.Clear();
+            FindKnown(text, found);
+        }
+
+        return text;
     }
 
     internal static void Collect(Regex pattern, string text, string name, int rank, List<Stretch> found)
@@ -68,6 +75,14 @@ public sealed class Redactor
         {
             if (match.Length > 0) found.Add(new Stretch(match.Index, match.Index + match.Length, name, rank));
         }
+    }
+
+    private void FindKnown(string text, List<Stretch> found)
+    {
+        if (_config.Key) SecretPatterns.Find(text, 1000, found);
+        if (_config.Email) Collect(ContactPatterns.Email(), text, "email", 1001, found);
+        if (_config.Card) CardNumbers.Find(text, 1002, found);
+        if (_config.Phone) ContactPatterns.FindPhones(text, 1003, found);
     }
 
     private static Regex Compile(RedactionRule rule) => new(rule.Pattern, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);

@@ -5,7 +5,7 @@ using System.Collections.Immutable;
 namespace FinerCut.Gateway.Access.Quotas;
 
 /// <summary>The stored form of <see cref="QuotaState"/>. Windows are flat lists: second, amount, second, amount.</summary>
-internal static class QuotaJson
+public static class QuotaJson
 {
     private static readonly JsonSerializerOptions Options = new()
     {
