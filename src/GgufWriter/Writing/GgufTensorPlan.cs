@@ -57,6 +57,30 @@ public sealed record GgufTensorPlan
         return new(tensor.Name, tensor.Type, shape, dimension == 0 ? Columns(file, tensor, kept) : Slices(file, tensor, dimension, kept));
     }
 
+    /// <summary>
+    /// Keeps any columns, also such as cut through blocks, by decoding the tensor and encoding it as <paramref name="type"/>: the values change by that
+    /// type's rounding. Row by row, so memory stays small.
+    /// </summary>
+    /// <exception cref="GgufWriteException">The type at hand cannot be decoded, <paramref name="type"/> cannot be encoded, or the columns kept are no whole blocks of it.</exception>
+    public static GgufTensorPlan KeepRequantised(GgufFile file, GgufTensorInfo tensor, IReadOnlyList<GgufRange> keptColumns, GgmlType type)
+    {
+        if (!GgmlDecoder.CanDecode(tensor.Type) || !GgmlEncoder.CanEncode(type))
+        {
+            throw new GgufWriteException(GgufWriteCause.RangeInvalid, tensor.Name, $"{GgmlTypes.Of(tensor.Type).Name} to {GgmlTypes.Of(type).Name} is no conversion that we make");
+        }
+        if (keptColumns.Any(range => range.Start < 0 || range.Count < 1 || range.Start > tensor.Columns - range.Count))
+        {
+            throw new GgufWriteException(GgufWriteCause.RangeInvalid, tensor.Name, $"a range is no part of its {tensor.Columns} columns");
+        }
+        var columns = keptColumns.Sum(range => range.Count);
+        if (columns == 0 || columns % GgmlTypes.Of(type).BlockSize != 0)
+        {
+            throw new GgufWriteException(GgufWriteCause.ColumnsMisaligned, tensor.Name, $"{columns} columns are no whole blocks of {GgmlTypes.Of(type).Name}, which are {GgmlTypes.Of(type).BlockSize} wide");
+        }
+        var shape = tensor.Shape.SetItem(0, columns);
+        return new(tensor.Name, type, shape, new RequantisedContent(file, tensor, keptColumns, type));
+    }
+
     private static ColumnContent Columns(GgufFile file, GgufTensorInfo tensor, IReadOnlyList<GgufRange> kept)
     {
         var type = GgmlTypes.Of(tensor.Type);

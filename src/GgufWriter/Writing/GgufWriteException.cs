@@ -14,6 +14,8 @@ public enum GgufWriteCause
     KeyMissing,
     TensorMissing,
     Duplicate,
+    /// <summary>A number that the tensor's type cannot hold.</summary>
+    ValueUnfit,
     /// <summary>A source file was changed or shortened while it was copied.</summary>
     SourceChanged,
     /// <summary>What was read back is not what was planned.</summary>
