@@ -20,8 +20,8 @@ public sealed class RealModel : IDisposable
 
     public void Dispose() => Model.Dispose();
 
-    /// <summary>A session of two threads; the machine is small.</summary>
-    public ILlamaSession Open(SessionOptions? options = null) => Model.Open((options ?? new SessionOptions { ContextLength = 512, BatchSize = 512 }) with { Threads = 2 });
+    /// <summary>A session of one thread: two wait for each other by spinning, which is slow beside other processes.</summary>
+    public ILlamaSession Open(SessionOptions? options = null) => Model.Open((options ?? new SessionOptions { ContextLength = 512, BatchSize = 512 }) with { Threads = 1 });
 
     public int[] Tokens(string text) => Model.Vocabulary.Tokenize(text, addSpecial: false, parseSpecial: true);
 

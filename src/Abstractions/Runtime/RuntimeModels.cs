@@ -12,7 +12,7 @@ public sealed record ModelOptions
 {
     public required string Path { get; init; }
 
-    /// <summary>Layers on the GPU; 0 = none, -1 = all.</summary>
+    /// <summary>Layers on the GPU; 0 = none, -1 = as many as there are, where there is a GPU.</summary>
     public int GpuLayers { get; init; }
 
     public SplitMode SplitMode { get; init; } = SplitMode.Layer;
@@ -51,7 +51,7 @@ public sealed record SessionOptions
 
     public int MaxSequences { get; init; } = 1;
 
-    /// <summary>Most tokens of one micro-batch that ask for logits; 0 = all.</summary>
+    /// <summary>Most tokens of one batch that ask for logits; 0 = all. A small number saves the memory of that many rows of logits.</summary>
     public int MaxOutputs { get; init; }
 
     /// <summary>Threads for single tokens; 0 = the machine's processors.</summary>
@@ -158,6 +158,7 @@ public sealed record SamplerOptions
 
     public float MirostatEta { get; init; } = 0.1f;
 
+    /// <summary>Same seed, same logits, same tokens.</summary>
     public uint Seed { get; init; }
 
     public IReadOnlyDictionary<int, float>? LogitBias { get; init; }
@@ -174,4 +175,4 @@ public sealed class LlamaException(LlamaErrorCode code, string message, Exceptio
     public LlamaErrorCode Code { get; } = code;
 }
 
-public enum LlamaErrorCode { NativesMissing, AbiMismatch, ModelNotFound, ModelNotLoaded, ContextNotCreated, DecodeFailed, TokenizeFailed, InvalidOption, InvalidGrammar }
+public enum LlamaErrorCode { NativesMissing, AbiMismatch, ModelNotFound, ModelNotLoaded, ContextNotCreated, DecodeFailed, TokenizeFailed, InvalidOption, InvalidGrammar, StateNotSaved, StateNotLoaded, AdapterNotLoaded }

@@ -7,11 +7,13 @@ namespace FinerCut.Runtime.Native;
 internal sealed class LoadedModel : ILlamaModel
 {
     private readonly NativeLog _log;
+    private volatile bool _disposed;
 
     private LoadedModel(ModelHandle handle, ModelOptions options, NativeLog log)
     {
         Handle = handle;
         _log = log;
+        Adapters = new AdapterShelf(handle, log);
         var vocabulary = new Vocabulary(handle);
         Words = vocabulary;
         Info = ModelFacts.Read(handle, options.Path, vocabulary.Count);
@@ -25,11 +27,13 @@ internal sealed class LoadedModel : ILlamaModel
 
     internal Vocabulary Words { get; }
 
+    internal AdapterShelf Adapters { get; }
+
     internal static LoadedModel Load(ModelOptions options, NativeLog log, bool supportsGpu, IProgress<float>? progress, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         RequireGguf(options.Path);
-        if (options.GpuLayers != 0 && !supportsGpu)
+        if (options.GpuLayers > 0 && !supportsGpu)
         {
             throw new LlamaException(
                 LlamaErrorCode.InvalidOption,
@@ -64,11 +68,15 @@ internal sealed class LoadedModel : ILlamaModel
     public ILlamaSession Open(SessionOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
+        ObjectDisposedException.ThrowIf(_disposed, this);
         return Session.Open(this, options, _log);
     }
 
-    public void Dispose() => Handle.Dispose();
+    public void Dispose()
+    {
+        _disposed = true;
+        Handle.Dispose();
+    }
 
     private static unsafe LlamaModelParams Parameters(ModelOptions options, nint watch)
     {

@@ -6,18 +6,15 @@ namespace FinerCut.Runtime.Native;
 /// <summary>Reads what libllama tells of a loaded model.</summary>
 internal static unsafe class ModelFacts
 {
+    private delegate int ReadEntry(int index, byte* buffer, nuint size);
+
     private delegate int ReadText(byte* buffer, nuint size);
 
     internal static LlamaModelInfo Read(ModelHandle model, string path, int vocabularySize)
     {
-        var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
-        for (var i = 0; i < Llama.ModelMetaCount(model); i++)
-        {
-            var index = i;
-            metadata[Text((buffer, size) => Llama.ModelMetaKey(model, index, buffer, size))] =
-                Text((buffer, size) => Llama.ModelMetaValue(model, index, buffer, size));
-        }
-
+        var metadata = Metadata(
+            Llama.ModelMetaCount(model), (index, buffer, size) => Llama.ModelMetaKey(model, index, buffer, size),
+            (index, buffer, size) => Llama.ModelMetaValue(model, index, buffer, size));
         var template = Llama.ModelChatTemplate(model, null);
         return new LlamaModelInfo(
             path,
@@ -32,6 +29,22 @@ internal static unsafe class ModelFacts
             Llama.ModelHasDecoder(model),
             template is null ? null : Encoding.UTF8.GetString(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(template)),
             metadata);
+    }
+
+    internal static Dictionary<string, string> AdapterMetadata(nint adapter) => Metadata(
+        Llama.AdapterMetaCount(adapter), (index, buffer, size) => Llama.AdapterMetaKey(adapter, index, buffer, size),
+        (index, buffer, size) => Llama.AdapterMetaValue(adapter, index, buffer, size));
+
+    private static Dictionary<string, string> Metadata(int count, ReadEntry key, ReadEntry value)
+    {
+        var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
+        for (var i = 0; i < count; i++)
+        {
+            var index = i;
+            metadata[Text((buffer, size) => key(index, buffer, size))] = Text((buffer, size) => value(index, buffer, size));
+        }
+
+        return metadata;
     }
 
     /// <summary>Text of a function that writes like snprintf: it returns the length that it would need.</summary>

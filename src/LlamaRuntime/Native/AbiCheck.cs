@@ -26,13 +26,13 @@ internal static unsafe class AbiCheck
             $"The llama.cpp library in {folder} does not have the layout of v0.5.0, which this program is built for: {string.Join("; ", faults)}. Use the natives that the build copies.");
     }
 
-    internal static List<string> Faults()
+    internal static List<string> Faults(GgmlTensorLayout? layout = null)
     {
         var faults = new List<string>();
         CheckModelParams(faults);
         CheckContextParams(faults);
         CheckBatch(faults);
-        CheckTensor(new GgmlTensorLayout(), faults);
+        CheckTensor(layout ?? new GgmlTensorLayout(), faults);
         return faults;
     }
 
@@ -138,7 +138,7 @@ internal static unsafe class AbiCheck
     {
         foreach (var (field, actual, expected) in fields)
         {
-            if (actual != expected) faults.Add($"{name}.{field} is {actual}, expected {expected}");
+            if (actual != expected) faults.Add($"{name}: {field} is {actual}, expected {expected}");
         }
     }
 

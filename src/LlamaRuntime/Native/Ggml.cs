@@ -65,6 +65,9 @@ internal static unsafe partial class Ggml
     [LibraryImport(BaseLibrary, EntryPoint = "ggml_type_name")]
     internal static partial byte* TypeName(int type);
 
+    [LibraryImport(BaseLibrary, EntryPoint = "ggml_quantize_init")]
+    internal static partial void QuantizeInit(int type);
+
     [LibraryImport(BaseLibrary, EntryPoint = "ggml_get_type_traits")]
     internal static partial GgmlTypeTraits* TypeTraits(int type);
 }

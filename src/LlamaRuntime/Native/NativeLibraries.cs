@@ -21,6 +21,7 @@ internal static partial class NativeLibraries
         lock (Gate)
         {
             if (_folder == folder) return;
+            var files = Find(folder);
             if (_folder is not null)
             {
                 throw new LlamaException(
@@ -28,7 +29,6 @@ internal static partial class NativeLibraries
                     $"llama.cpp's natives are already loaded from {_folder}; this process cannot load them from {folder} as well. Use one folder, or a second process.");
             }
 
-            var files = Find(folder);
             var handles = new Dictionary<string, nint>(StringComparer.Ordinal);
             foreach (var name in (string[])[Ggml.BaseLibrary, Ggml.Library, Llama.Library])
             {

@@ -82,8 +82,7 @@ internal static unsafe class ChainLinks
     {
         if (options.Grammar is null) return null;
         if (!model.Words.HasTokenizer) throw new LlamaException(LlamaErrorCode.InvalidGrammar, "A grammar needs a tokenizer, and the model's file has none.");
-        if (string.IsNullOrWhiteSpace(options.Grammar)) throw new LlamaException(LlamaErrorCode.InvalidGrammar, "The grammar is empty.");
-        if (options.Grammar.Contains('\0')) throw new LlamaException(LlamaErrorCode.InvalidGrammar, "The grammar contains a NUL character.");
+        GbnfGrammar.Require(options.Grammar, options.GrammarRoot, text => model.Words.Tokenize(text, addSpecial: false, parseSpecial: true).Length == 1);
         var stamp = log.Stamp;
         var grammar = Llama.SamplerGrammar(model.Words.Address, options.Grammar, options.GrammarRoot);
         if (grammar != 0) return new SamplerHandle(grammar, model.Handle);

@@ -32,6 +32,8 @@ internal sealed unsafe class BatchArguments
 
     internal int Capacity => _ones.Length;
 
+    internal void Forget() => Count = 0;
+
     internal bool HasOutput(int index) => _outputs[index] != 0;
 
     /// <summary>The batch as libllama takes it. With <paramref name="allOutputs"/> every token gives output, whatever it asked for.</summary>

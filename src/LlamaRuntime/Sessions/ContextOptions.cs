@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace FinerCut.Runtime.Native;
 
 /// <summary>Checks session options (a wrong one would abort inside ggml) and maps them to llama_context_params.</summary>
@@ -28,6 +30,14 @@ internal static class ContextOptions
         if (options.ValueType is KvType.Q8_0 or KvType.Q4_0 && options.FlashAttention == FlashAttention.Off)
             faults.Add($"ValueType {options.ValueType} needs flash attention, which is off");
         if (model.HasEncoder && model.HasDecoder) faults.Add($"{model.Description} is an encoder-decoder model, which this runtime does not decode");
+        if (faults.Count == 0 && KvBytes(options, model) is { } bytes && bytes > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)
+        {
+            throw new LlamaException(
+                LlamaErrorCode.ContextNotCreated,
+                FormattableString.Invariant($"A context of {options.ContextLength} tokens needs {bytes / 1e9:F1} GB of KV memory and does not fit: the machine has ")
+                + FormattableString.Invariant($"{GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 1e9:F1} GB. Ask for a shorter context or a smaller KV type."));
+        }
+
         if (faults.Count > 0) throw new LlamaException(LlamaErrorCode.InvalidOption, $"Session options are refused: {string.Join("; ", faults)}.");
 
         var threads = options.Threads == 0 ? Environment.ProcessorCount : options.Threads;
@@ -36,7 +46,9 @@ internal static class ContextOptions
         parameters.NBatch = (uint)options.BatchSize;
         parameters.NUbatch = (uint)Math.Min(options.MicroBatchSize, options.BatchSize);
         parameters.NSeqMax = (uint)options.MaxSequences;
-        parameters.NOutputsMax = (uint)Math.Min(options.MaxOutputs, options.BatchSize);
+        parameters.NOutputsMax = options.Embeddings ? 0 : (uint)Math.Min(options.MaxOutputs, options.BatchSize);
+        // Pooling asserts when the library rounds the micro-batch up to whole sequences (llama_context::graph_reserve), so it is made whole here.
+        if (options.Embeddings) parameters.NUbatch = Math.Max(1, Math.Min(parameters.NUbatch, parameters.NCtx) / parameters.NSeqMax) * parameters.NSeqMax;
         parameters.NThreads = threads;
         parameters.NThreadsBatch = options.BatchThreads == 0 ? threads : options.BatchThreads;
         parameters.PoolingType = options.Pooling switch
@@ -55,6 +67,29 @@ internal static class ContextOptions
         parameters.Embeddings = options.Embeddings ? (byte)1 : (byte)0;
         parameters.NoPerf = 0;
         return parameters;
+    }
+
+    /// <summary>
+    /// Bytes of plain attention's KV memory; null where the file tells of another kind (per-layer heads, latent attention, recurrent states). Allocating
+    /// more than there is succeeds on Linux and ends with the process killed, so it is refused here.
+    /// </summary>
+    private static double? KvBytes(SessionOptions options, LlamaModelInfo model)
+    {
+        if (!model.Metadata.TryGetValue("general.architecture", out var architecture)) return null;
+        if (model.Metadata.Keys.Any(key => key.Contains(".ssm.", StringComparison.Ordinal) || key.EndsWith(".kv_lora_rank", StringComparison.Ordinal))) return null;
+        if (Number("attention.head_count_kv") is not { } groups || Number("attention.head_count") is not { } heads || heads <= 0) return null;
+        var headLength = model.EmbeddingLength / heads;
+        double PerToken(string length, KvType type) => groups * (Number(length) ?? headLength) * type switch
+        {
+            KvType.F32 => 4,
+            KvType.F16 => 2,
+            KvType.Q8_0 => 34 / 32.0,
+            _ => 18 / 32.0,
+        };
+        return options.ContextLength * (double)model.BlockCount * (PerToken("attention.key_length", options.KeyType) + PerToken("attention.value_length", options.ValueType));
+
+        double? Number(string key) =>
+            model.Metadata.TryGetValue($"{architecture}.{key}", out var text) && double.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number : null;
     }
 
     private static int GgmlType(KvType type) => type switch { KvType.F32 => 0, KvType.F16 => 1, KvType.Q8_0 => 8, _ => 2 };

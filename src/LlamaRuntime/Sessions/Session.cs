@@ -30,8 +30,9 @@ internal sealed unsafe class Session : ILlamaSession
         _firstPositions = new int[Info.MaxSequences];
         _arguments = new BatchArguments(
             Info.BatchSize, model.Words.Count, Info.MaxSequences, options.MaxOutputs == 0 ? Info.BatchSize : Math.Min(options.MaxOutputs, Info.BatchSize));
-        // Without a KV cache, or without a causal mask, all tokens of a batch see each other: they must be one micro-batch.
-        _mostAtOnce = _memory.Exists && !IsBidirectional(model.Info) ? Info.BatchSize : Info.MicroBatchSize;
+        // Without a KV cache or a causal mask, and when embeddings are pooled, all tokens of a batch belong together: they must be one micro-batch.
+        var together = !_memory.Exists || IsBidirectional(model.Info) || (options.Embeddings && Llama.PoolingType(context) > 0);
+        _mostAtOnce = together ? Info.MicroBatchSize : Info.BatchSize;
         _selection = new TokenSelection(model.Words.Count);
     }
 
@@ -62,7 +63,7 @@ internal sealed unsafe class Session : ILlamaSession
         if (batch.Count > _mostAtOnce)
         {
             throw new LlamaException(
-                LlamaErrorCode.InvalidOption, $"The batch has {batch.Count} tokens, the session takes {_mostAtOnce} at once ({(_mostAtOnce < Info.BatchSize ? "MicroBatchSize: the model's tokens all see each other" : "BatchSize")}).");
+                LlamaErrorCode.InvalidOption, $"The batch has {batch.Count} tokens, the session takes {_mostAtOnce} at once ({(_mostAtOnce < Info.BatchSize ? "MicroBatchSize: this model, or its pooling, takes all of them together" : "BatchSize")}).");
         }
 
         var native = _arguments.Bind(batch, _allOutputs);
@@ -111,6 +112,10 @@ internal sealed unsafe class Session : ILlamaSession
     {
         ArgumentNullException.ThrowIfNull(serviceType);
         RequireOpen();
+        if (serviceType == typeof(IEmbeddings)) return _allOutputs ? new Embeddings(this, _context, _model.Handle) : null;
+        if (serviceType == typeof(ISequenceFiles)) return new SequenceFiles(this, _context, _memory, _model.Info, _log);
+        if (serviceType == typeof(ILoraAdapters)) return new LoraAdapters(this, _context, _model.Adapters);
+        if (serviceType == typeof(IDecodeCounters)) return new PerfCounters(this, _context);
         return serviceType.IsInstanceOfType(this) ? this : null;
     }
 
@@ -122,7 +127,10 @@ internal sealed unsafe class Session : ILlamaSession
 
     internal void RequireOpen() => ObjectDisposedException.ThrowIf(_context.IsClosed, typeof(ILlamaSession));
 
-    private void RequireOutput(int batchIndex)
+    /// <summary>Logits and embeddings of the last batch are gone.</summary>
+    internal void ForgetOutputs() => _arguments.Forget();
+
+    internal void RequireOutput(int batchIndex)
     {
         RequireOpen();
         if ((uint)batchIndex >= (uint)_arguments.Count)
