@@ -1,9 +1,13 @@
 using System.Text.Json;
 using FinerCut.Gateway.Access;
+using FinerCut.Gateway.Admin;
 using FinerCut.Gateway.Configuration;
 using FinerCut.Gateway.OpenAi;
+using FinerCut.Gateway.Pruning;
+using FinerCut.Gateway.Recording;
+using FinerCut.Gateway.Rollout;
 using FinerCut.Gateway.Routing;
-using FinerCut.Gateway.State;
+using FinerCut.Gateway.Storage;
 using FinerCut.Gateway.Telemetry;
 using FinerCut.Gateway.Workers;
 using Microsoft.AspNetCore.Builder;
@@ -56,19 +60,40 @@ public static class GatewayHost
         services.AddSingleton<RouteOwner>().AddSingleton<UpstreamChooser>();
         services.AddSingleton<IWorkerObserver>(provider => provider.GetRequiredService<RouteOwner>());
         services.AddSingleton<WorkerProbe>().AddSingleton<Supervisor>().AddSingleton<GatewayRuntime>();
-        services.AddSingleton<IAnswerTaps, NoTaps>();
+        AddState(services, config, state);
+    }
+
+    private static void AddState(IServiceCollection services, GatewayConfig config, StateFolder state)
+    {
+        var gateway = GatewayDatabase.Open(state);
+        var recordings = RecordingStore.Open(state);
+        services.AddSingleton<EventHub>();
+        services.AddSingleton(_ => gateway).AddSingleton<RolloutStore>().AddSingleton<RolloutJournal>().AddSingleton<JobStore>();
+        services.AddSingleton(provider => new RecordingStore(recordings, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<RecordingSwitches>().AddSingleton<TrafficRecorder>();
+        services.AddSingleton<IAnswerTaps>(provider => provider.GetRequiredService<TrafficRecorder>());
+        services.AddSingleton(provider => Rollouts.Of(
+            config,
+            model => ActivatorUtilities.CreateInstance<RolloutOwner>(provider, model),
+            provider.GetRequiredService<EventHub>(),
+            provider.GetRequiredService<GatewayMetrics>(),
+            provider.GetRequiredService<ILogger<Rollouts>>()));
+        services.AddSingleton<TrafficExport>().AddSingleton<PruneProcess>().AddSingleton<JobRunner>().AddSingleton<JobQueue>();
     }
 
     private static void Map(WebApplication app, GatewayConfig config)
     {
+        var services = app.Services;
+        var routes = services.GetRequiredService<RouteOwner>();
+        var rollouts = services.GetRequiredService<Rollouts>();
+        var hub = services.GetRequiredService<EventHub>();
         app.UseMiddleware<ErrorMiddleware>();
         app.UseRouting();
-        app.MapModels(config, app.Services.GetRequiredService<RouteOwner>());
+        app.MapModels(config, routes);
         app.MapReverseProxy(proxy => proxy.UseMiddleware<ForwardMiddleware>());
-    }
-
-    private sealed class NoTaps : IAnswerTaps
-    {
-        public IAnswerTap? For(string modelId, string path, RequestBody request) => null;
+        var admin = app.MapGroup("/admin").AddEndpointFilter(services.GetRequiredService<AdminGate>());
+        admin.MapModelAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Supervisor>(), routes, hub);
+        admin.MapJobAdmin(rollouts, services.GetRequiredService<JobQueue>(), services.GetRequiredService<TrafficExport>(), hub);
+        admin.MapRecordingAdmin(config, services.GetRequiredService<RecordingStore>(), services.GetRequiredService<RecordingSwitches>(), services.GetRequiredService<TrafficRecorder>());
     }
 }

@@ -1,26 +1,23 @@
-using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Pruning;
+using FinerCut.Gateway.Rollout;
 using FinerCut.Gateway.Routing;
 using FinerCut.Gateway.Workers;
 
 namespace FinerCut.Gateway;
 
 /// <summary>What begins once the socket listens, and ends in the opposite order.</summary>
-public sealed class GatewayRuntime(GatewayConfig config, RouteOwner routes, Supervisor supervisor) : IAsyncDisposable
+public sealed class GatewayRuntime(RouteOwner routes, Supervisor supervisor, Rollouts rollouts, JobQueue jobs) : IAsyncDisposable
 {
-    public const string FullVersion = "full";
-
     public async Task StartAsync()
     {
         routes.Start();
-        foreach (var model in config.Models)
-        {
-            await routes.ActivateAsync(model.Id, FullVersion);
-            supervisor.Start(new WorkerSpec(model.Id, FullVersion, model.Path, model.ContextSize, model.Parallel, model.Threads));
-        }
+        await rollouts.StartAsync(routes);
+        jobs.Start();
     }
 
     public async ValueTask DisposeAsync()
     {
+        await jobs.DisposeAsync();
         await supervisor.DisposeAsync();
         await routes.DisposeAsync();
     }

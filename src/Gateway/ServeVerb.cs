@@ -1,7 +1,7 @@
 using System.Net;
 using FinerCut.Gateway.Access;
 using FinerCut.Gateway.Configuration;
-using FinerCut.Gateway.State;
+using FinerCut.Gateway.Storage;
 using FinerCut.Jobs;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;

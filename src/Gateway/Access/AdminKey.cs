@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using FinerCut.Gateway.Configuration;
-using FinerCut.Gateway.State;
+using FinerCut.Gateway.Storage;
 
 namespace FinerCut.Gateway.Access;
 

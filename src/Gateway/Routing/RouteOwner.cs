@@ -16,6 +16,7 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
     private readonly Dictionary<string, string> _active = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Upstream> _upstreams = new(StringComparer.Ordinal);
     private readonly List<Upstream> _draining = [];
+    private ImmutableArray<Upstream> _known = [];
     private volatile RouteModel _current = RouteModel.Empty;
     private Task _loop = Task.CompletedTask;
     private int _numbers;
@@ -24,6 +25,10 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
 
     /// <summary>Raised after a worker's change has been published. Must not block or throw.</summary>
     public event Action<WorkerModel>? WorkerPublished;
+
+    /// <summary>Requests that a version is answering, also while it drains.</summary>
+    public int InFlight(string modelId, string versionId) =>
+        _known.Where(upstream => upstream.ModelId == modelId && upstream.VersionId == versionId).Sum(upstream => upstream.InFlight);
 
     public void Start() => _loop = Task.Run(RunAsync);
 
@@ -91,19 +96,22 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
         {
             var spec = worker.Spec;
             var key = $"{spec.WorkerId}#{spec.Incarnation}.{worker.Generation}";
-            next[key] = _upstreams.TryGetValue(key, out var kept)
+            // A closed one stays closed: a version that comes back while it drains gets a new door to the same worker.
+            next[key] = _upstreams.TryGetValue(key, out var kept) && !kept.IsClosed
                 ? kept
                 : new Upstream($"{spec.VersionId}#{++_numbers}", spec.ModelId, spec.VersionId, worker.Address!.Url, worker.Address.Key);
         }
 
-        foreach (var (key, upstream) in _upstreams.Where(entry => !next.ContainsKey(entry.Key))) _draining.Add(upstream);
+        _draining.AddRange(_upstreams.Where(entry => !next.TryGetValue(entry.Key, out var same) || same != entry.Value).Select(entry => entry.Value));
         _upstreams.Clear();
         foreach (var (key, upstream) in next) _upstreams[key] = upstream;
         _draining.RemoveAll(upstream => upstream.Drained.IsCompleted);
 
         var model = new RouteModel(_active.ToImmutableSortedDictionary(active => active.Key, active => Route(active.Key, active.Value), StringComparer.Ordinal));
         var previous = _current;
-        await yarp.PublishAsync(model.Models.Keys, [.. _upstreams.Values, .. _draining]);
+        ImmutableArray<Upstream> known = [.. _upstreams.Values, .. _draining];
+        ImmutableInterlocked.InterlockedExchange(ref _known, known);
+        await yarp.PublishAsync(model.Models.Keys, known);
         _current = model;
         previous.Replace();
 

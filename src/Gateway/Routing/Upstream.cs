@@ -27,6 +27,8 @@ public sealed class Upstream(string id, string modelId, string versionId, string
 
     public int InFlight => (int)(Interlocked.Read(ref _state) & ~Closed);
 
+    public bool IsClosed => Interlocked.Read(ref _state) >= Closed;
+
     /// <summary>Completes when the upstream is closed and empty.</summary>
     public Task Drained => _drained.Task;
 

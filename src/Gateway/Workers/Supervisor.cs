@@ -8,6 +8,7 @@ namespace FinerCut.Gateway.Workers;
 public sealed class Supervisor(WorkerConfig config, WorkerProbe probe, IWorkerObserver observer, ILoggerFactory loggers, TimeProvider time) : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, WorkerOwner> _owners = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<WorkerOwner, byte> _leaving = new();
     private readonly Lock _gate = new();
     private long _incarnations;
 
@@ -15,23 +16,28 @@ public sealed class Supervisor(WorkerConfig config, WorkerProbe probe, IWorkerOb
 
     public WorkerModel? Find(string workerId) => _owners.TryGetValue(workerId, out var owner) ? owner.Model : null;
 
-    /// <summary>Starts the worker unless it is already there and alive; one that failed or is on its way out is replaced.</summary>
-    public void Start(WorkerSpec spec)
+    /// <summary>Starts the worker unless it is already there and alive; one that failed is replaced.</summary>
+    public WorkerOwner Start(WorkerSpec spec)
     {
         lock (_gate)
         {
-            if (_owners.TryGetValue(spec.WorkerId, out var owner) && owner.Model.State is not (WorkerState.Failed or WorkerState.Stopping or WorkerState.Stopped)) return;
-            _owners[spec.WorkerId] = new WorkerOwner(spec with { Incarnation = ++_incarnations }, config, probe, observer, loggers.CreateLogger("Worker." + spec.WorkerId), time);
+            if (_owners.TryGetValue(spec.WorkerId, out var owner) && owner.Model.State is not WorkerState.Failed) return owner;
+            return _owners[spec.WorkerId] = new WorkerOwner(spec with { Incarnation = ++_incarnations }, config, probe, observer, loggers.CreateLogger("Worker." + spec.WorkerId), time);
         }
     }
 
-    /// <summary>Stops the worker and forgets it; completes when its process is gone.</summary>
+    /// <summary>Forgets the worker at once (a start from now on makes a new one) and completes when its process is gone.</summary>
     public async Task StopAsync(string workerId)
     {
-        if (!_owners.TryGetValue(workerId, out var owner)) return;
+        if (!_owners.TryRemove(workerId, out var owner)) return;
+        _leaving[owner] = 0;
         await owner.StopAsync();
-        _owners.TryRemove(new KeyValuePair<string, WorkerOwner>(workerId, owner));
+        _leaving.TryRemove(owner, out _);
     }
 
-    public async ValueTask DisposeAsync() => await Task.WhenAll(_owners.Keys.Select(StopAsync));
+    public async ValueTask DisposeAsync()
+    {
+        await Task.WhenAll(_owners.Keys.Select(StopAsync));
+        await Task.WhenAll(_leaving.Keys.Select(owner => owner.StopAsync()));
+    }
 }

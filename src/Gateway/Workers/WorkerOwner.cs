@@ -19,6 +19,7 @@ public sealed class WorkerOwner
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _loop;
     private volatile WorkerModel _model;
+    private volatile TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public WorkerOwner(WorkerSpec spec, WorkerConfig config, WorkerProbe probe, IWorkerObserver observer, ILogger logger, TimeProvider time)
     {
@@ -34,6 +35,19 @@ public sealed class WorkerOwner
     }
 
     public WorkerModel Model => _model;
+
+    /// <summary>Waits until the state fits; also ends when the worker has stopped or failed for good.</summary>
+    public async Task<WorkerModel> WhenAsync(Func<WorkerState, bool> fits, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            // Taken before the look at the model: a change in between completes it.
+            var changed = _changed.Task;
+            var model = _model;
+            if (fits(model.State) || model.State is WorkerState.Stopped or WorkerState.Failed) return model;
+            await changed.WaitAsync(cancellationToken);
+        }
+    }
 
     /// <summary>Ends the process within the stop time-out and completes when it is gone. May be called more than once.</summary>
     public async Task StopAsync()
@@ -152,5 +166,8 @@ public sealed class WorkerOwner
         _model = next with { Since = _time.GetUtcNow() };
         _logger.LogInformation("Worker {Worker} is {State}.", next.Spec.WorkerId, next.State);
         _observer.Changed(_model);
+        var changed = _changed;
+        _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        changed.SetResult();
     }
 }

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
 using Polly;
 using Polly.Retry;
 
@@ -11,6 +13,11 @@ public sealed class WorkerProbe : IDisposable
     private readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(5) })
     {
         Timeout = TimeSpan.FromSeconds(10),
+    };
+
+    private readonly HttpClient _completions = new(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(5) })
+    {
+        Timeout = TimeSpan.FromSeconds(60),
     };
 
     private readonly ResiliencePipeline<bool> _untilHealthy;
@@ -36,5 +43,39 @@ public sealed class WorkerProbe : IDisposable
             return response.StatusCode == HttpStatusCode.OK;
         }, cancellationToken);
 
-    public void Dispose() => _client.Dispose();
+    /// <summary>Asks for a short completion. Null when one came; otherwise what came instead.</summary>
+    public async Task<string?> CompleteAsync(WorkerAddress address, string modelId, CancellationToken cancellationToken)
+    {
+        var chat = await TryAsync("/v1/chat/completions", $$"""{"model":"{{modelId}}","messages":[{"role":"user","content":"Hello"}],"max_tokens":4}""");
+        // A file without a chat template serves plain completions only.
+        return chat is null ? null : await TryAsync("/v1/completions", $$"""{"model":"{{modelId}}","prompt":"Hello","max_tokens":4}""") is null ? null : chat;
+
+        async Task<string?> TryAsync(string path, string body)
+        {
+            try
+            {
+                using var request = new HttpRequestMessage(HttpMethod.Post, address.Url + path);
+                request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", address.Key);
+                request.Content = new StringContent(body, Encoding.UTF8, "application/json");
+                using var response = await _completions.SendAsync(request, cancellationToken);
+                if (response.StatusCode != HttpStatusCode.OK) return $"The probe was answered with status {(int)response.StatusCode}.";
+                using var answer = await JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken: cancellationToken);
+                return answer.RootElement.TryGetProperty("choices", out var choices) && choices.GetArrayLength() > 0 ? null : "The probe's answer holds no choice.";
+            }
+            catch (Exception exception) when (exception is HttpRequestException or JsonException or InvalidOperationException)
+            {
+                return $"The probe failed: {exception.Message}";
+            }
+            catch (TaskCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                return $"The probe was not answered within {_completions.Timeout.TotalSeconds} s.";
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _client.Dispose();
+        _completions.Dispose();
+    }
 }

@@ -1,4 +1,4 @@
-namespace FinerCut.Gateway.State;
+namespace FinerCut.Gateway.Storage;
 
 /// <summary>The folder in which this gateway keeps everything that outlives it; one gateway at a time, readable by its owner only.</summary>
 public sealed class StateFolder : IDisposable

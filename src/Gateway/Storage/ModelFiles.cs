@@ -1,7 +1,7 @@
 using FinerCut.Gateway.Configuration;
 using FinerCut.Gguf;
 
-namespace FinerCut.Gateway.State;
+namespace FinerCut.Gateway.Storage;
 
 /// <summary>Model files are looked at before a worker may open them: native code trusts what it reads.</summary>
 public static class ModelFiles

@@ -1,7 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 
-namespace FinerCut.Gateway.State;
+namespace FinerCut.Gateway.Storage;
 
 /// <summary>SHA-256 of large files, remembered by path, size and time of change. Used at start only, by one caller.</summary>
 public sealed class FileHashes(StateFolder state)

@@ -1,0 +1,101 @@
+using System.Collections.Immutable;
+using FinerCut.Jobs;
+
+namespace FinerCut.Gateway.Pruning;
+
+public enum JobState
+{
+    Queued,
+    Running,
+
+    /// <summary>The lean version passed the gate (and is active, unless the order said otherwise).</summary>
+    Passed,
+
+    /// <summary>The gate refused; nothing has changed.</summary>
+    Refused,
+    Failed,
+    Cancelled,
+}
+
+/// <summary>What a running job is busy with.</summary>
+public enum JobPhase
+{
+    Pruning,
+
+    /// <summary>The lean version is being brought up and swapped in.</summary>
+    Rollout,
+}
+
+/// <summary>What an admin ordered; the Worker's <see cref="PruneRequest"/> is made of it.</summary>
+public sealed record PruneOrder
+{
+    public required PruneBudget Budget { get; init; }
+
+    public SearchKind Search { get; init; } = SearchKind.LazyGreedy;
+
+    public DistanceKind Distance { get; init; } = DistanceKind.JensenShannon;
+
+    public GateThresholds Gate { get; init; } = new();
+
+    public ImmutableArray<string> Keep { get; init; } = [];
+
+    public bool WarmUp { get; init; }
+
+    public int Seed { get; init; } = 1;
+
+    public int? MaxCalibrationTokens { get; init; }
+
+    public int? MaxHeldOutTokens { get; init; }
+
+    public int? MaxSequenceTokens { get; init; }
+
+    public int? MinTokens { get; init; }
+
+    public int? Threads { get; init; }
+
+    /// <summary>Whether a version that passes becomes active at once.</summary>
+    public bool Promote { get; init; } = true;
+}
+
+/// <summary>A prune job. Immutable; <see cref="JobQueue"/> replaces it.</summary>
+public sealed record JobModel
+{
+    public required string Id { get; init; }
+
+    /// <summary>Counts all jobs of this gateway, from 1.</summary>
+    public required int Number { get; init; }
+
+    public required string Model { get; init; }
+
+    /// <summary>The version that it makes.</summary>
+    public required string Version { get; init; }
+
+    public required JobState State { get; init; }
+
+    public JobPhase? Phase { get; init; }
+
+    public required PruneOrder Order { get; init; }
+
+    /// <summary>Conversations in the two sets; null until they are drawn.</summary>
+    public JobTraffic? Traffic { get; init; }
+
+    /// <summary>The last that was heard; not kept over a restart.</summary>
+    public PruneProgress? Progress { get; init; }
+
+    public PruneResult? Result { get; init; }
+
+    public JobError? Error { get; init; }
+
+    /// <summary>How often the Worker died of it.</summary>
+    public int Deaths { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    public DateTimeOffset? StartedAt { get; init; }
+
+    public DateTimeOffset? EndedAt { get; init; }
+
+    public bool HasEnded => State is not (JobState.Queued or JobState.Running);
+}
+
+public sealed record JobTraffic(int Calibration, int HeldOut);

@@ -1,0 +1,152 @@
+using System.Globalization;
+using System.Text.Json;
+using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Rollout;
+using FinerCut.Gateway.Storage;
+using FinerCut.Jobs;
+
+namespace FinerCut.Gateway.Pruning;
+
+/// <summary>Takes one job from its start (or from where it was) to its end. Keeps nothing itself: the job's model and its work folder are the state.</summary>
+public sealed class JobRunner(GatewayConfig config, StateFolder state, TrafficExport export, PruneProcess prune, Rollouts rollouts, TimeProvider time)
+{
+    /// <summary>Returns the job as it ended. Throws only when cancelled; the work folder is left for a resumption then.</summary>
+    /// <param name="job">Queued or running.</param>
+    /// <param name="update">Takes every newer model of the job.</param>
+    /// <param name="cancellationToken">Ends the work, whoever asked.</param>
+    public async Task<JobModel> RunAsync(JobModel job, Action<JobModel> update, CancellationToken cancellationToken)
+    {
+        if (rollouts.Find(job.Model) is not { } rollout) return Ended(job, JobState.Failed, "model_gone", $"The model {job.Model} is not in the settings any more.");
+        var folder = Folder(job);
+        Directory.CreateDirectory(folder);
+        prune.EndOrphan(folder);
+        job = job with { State = JobState.Running, Phase = JobPhase.Pruning, StartedAt = job.StartedAt ?? time.GetUtcNow() };
+        update(job);
+        if (job.Result is null)
+        {
+            (job, var ended) = await PruneAsync(job, rollout.Model, folder, update, cancellationToken);
+            if (ended) return job;
+        }
+
+        return await RollOutAsync(job, rollout, update, cancellationToken);
+    }
+
+    public void Clean(JobModel job)
+    {
+        if (Directory.Exists(Folder(job))) Directory.Delete(Folder(job), recursive: true);
+    }
+
+    private string Folder(JobModel job) => state.Of("jobs", job.Id);
+
+    /// <summary>Ends the job, or leaves it with the result of a version that passed.</summary>
+    private async Task<(JobModel Job, bool Ended)> PruneAsync(JobModel job, ModelConfig model, string folder, Action<JobModel> update, CancellationToken cancellationToken)
+    {
+        if (job.Traffic is null)
+        {
+            if (export.TooFew(job.Model) is { } tooFew) return (Ended(job, JobState.Failed, tooFew.Code, tooFew.Message), true);
+            job = job with { Traffic = export.Write(job.Model, job.Order.Seed, folder) };
+            update(job);
+        }
+
+        var request = Request(job, model, folder);
+        Directory.CreateDirectory(Path.GetDirectoryName(request.OutputPath)!);
+        StateFolder.WriteWhole(Path.Combine(folder, "job.json"), JsonSerializer.Serialize(request, ContractJson.Default.PruneRequest));
+        while (true)
+        {
+            var latest = job;
+            var run = await prune.RunAsync(job.Id, folder, new Relay(progress => update(latest = latest with { Progress = progress })), cancellationToken);
+            job = latest;
+            cancellationToken.ThrowIfCancellationRequested();
+            switch (run.Result)
+            {
+                case { Outcome: PruneOutcome.Passed } passed when File.Exists(request.OutputPath):
+                    job = job with { Result = passed };
+                    update(job);
+                    return (job, false);
+                case { Outcome: PruneOutcome.Passed }:
+                    return (Ended(job, JobState.Failed, "output_missing", $"The Worker reports success, but {request.OutputPath} is not there."), true);
+                case { Outcome: PruneOutcome.Refused } refused:
+                    return (Refused(job with { Result = refused }, request), true);
+                case { Outcome: PruneOutcome.Failed } failed:
+                    return (Ended(job with { Result = failed }, JobState.Failed, failed.Error?.Code ?? "failed", failed.Error?.Message ?? run.Epitaph), true);
+                case null when run.ExitCode is ExitCode.BadInput or ExitCode.DiskFull or ExitCode.Failed:
+                    return (Ended(job, JobState.Failed, run.ExitCode == ExitCode.DiskFull ? "disk_full" : "worker_failed", run.Epitaph), true);
+                default:
+                    job = job with { Deaths = job.Deaths + 1 };
+                    update(job);
+                    if (job.Deaths < config.Jobs.MaxAttempts) continue;
+                    return (Ended(job, JobState.Failed, "worker_died", $"The Worker died {job.Deaths} times of this job (Jobs:MaxAttempts). {run.Epitaph}"), true);
+            }
+        }
+    }
+
+    private async Task<JobModel> RollOutAsync(JobModel job, RolloutOwner rollout, Action<JobModel> update, CancellationToken cancellationToken)
+    {
+        var path = state.VersionPath(job.Model, job.Version);
+        job = job with { Phase = JobPhase.Rollout };
+        update(job);
+        if (!rollout.Current.Versions.ContainsKey(job.Version))
+        {
+            rollout.Register(
+                new VersionModel(job.Version, VersionState.Registered, path, new FileInfo(path).Length, job.Id, time.GetUtcNow()),
+                $"Passed the gate: {Figures(job.Result!)}.");
+        }
+
+        if (job.Order.Promote && await rollout.SwapAsync(job.Version, isRollback: false, $"{job.Id} passed the gate.", cancellationToken) is { } problem)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            return Ended(job, JobState.Failed, problem.Code, problem.Message);
+        }
+
+        return job with { State = JobState.Passed, Phase = null, EndedAt = time.GetUtcNow() };
+    }
+
+    private JobModel Refused(JobModel job, PruneRequest request)
+    {
+        var why = $"Refused by the gate: {Figures(job.Result!)}.";
+        rollouts.Find(job.Model)!.Register(new VersionModel(job.Version, VersionState.Refused, request.OutputPath, 0, job.Id, time.GetUtcNow()), why);
+        return Ended(job, JobState.Refused, "refused_by_gate", why);
+    }
+
+    private JobModel Ended(JobModel job, JobState how, string code, string message) =>
+        job with { State = how, Phase = null, Error = new JobError(code, message), EndedAt = time.GetUtcNow() };
+
+    private PruneRequest Request(JobModel job, ModelConfig model, string folder)
+    {
+        var order = job.Order;
+        var plain = new PruneRequest
+        {
+            JobId = job.Id,
+            ModelPath = model.Path,
+            OutputPath = state.VersionPath(job.Model, job.Version),
+            WorkFolder = folder,
+            CalibrationPath = Path.Combine(folder, TrafficExport.CalibrationFile),
+            HeldOutPath = Path.Combine(folder, TrafficExport.HeldOutFile),
+            Budget = order.Budget,
+            Search = order.Search,
+            Distance = order.Distance,
+            Gate = order.Gate,
+            Keep = order.Keep,
+            WarmUp = order.WarmUp,
+            Seed = order.Seed,
+            Threads = order.Threads ?? config.Jobs.Threads,
+        };
+        return plain with
+        {
+            MaxCalibrationTokens = order.MaxCalibrationTokens ?? plain.MaxCalibrationTokens,
+            MaxHeldOutTokens = order.MaxHeldOutTokens ?? plain.MaxHeldOutTokens,
+            MaxSequenceTokens = order.MaxSequenceTokens ?? plain.MaxSequenceTokens,
+            MinTokens = order.MinTokens ?? plain.MinTokens,
+        };
+    }
+
+    private static string Figures(PruneResult result) => result.Gate is not { } gate ? "no figures" : string.Join(", ", gate.Checks.Select(check => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{check.Name} {check.Value.Mean:0.####} [{check.Value.Low:0.####}, {check.Value.High:0.####}] {(check.Passed ? "keeps" : "breaks")} {check.Limit:0.####}")));
+
+    /// <summary>Unlike Progress{T}, reports in order, on the caller's thread.</summary>
+    private sealed class Relay(Action<PruneProgress> take) : IProgress<PruneProgress>
+    {
+        public void Report(PruneProgress value) => take(value);
+    }
+}

@@ -1,0 +1,55 @@
+using System.Text.RegularExpressions;
+using FinerCut.Gateway.Admin;
+using FinerCut.Gateway.OpenAi;
+using FinerCut.Jobs;
+
+namespace FinerCut.Gateway.Pruning;
+
+/// <summary>The body of POST /admin/models/{model}/prune: strict, all errors at once.</summary>
+public static partial class PruneOrderReader
+{
+    private static readonly string[] Kinds = ["sublayers", "fraction", "bytes"];
+
+    public static (PruneOrder? Order, ApiError? Error) Read(ReadOnlyMemory<byte> body) => JsonBody.Read(body, Read);
+
+    private static PruneOrder Read(JsonBody body)
+    {
+        var defaults = new GateThresholds();
+        var gate = body.Object("gate");
+        return new PruneOrder
+        {
+            Budget = Budget(body),
+            Search = body.Word<SearchKind>("search") ?? SearchKind.LazyGreedy,
+            Distance = body.Word<DistanceKind>("distance") ?? DistanceKind.JensenShannon,
+            Gate = new GateThresholds
+            {
+                MaxMeanKl = gate.Number("max_mean_kl", 0, 1000) ?? defaults.MaxMeanKl,
+                MinTop1Agreement = gate.Number("min_top1_agreement", 0, 1) ?? defaults.MinTop1Agreement,
+                MaxAnswerNllIncrease = gate.Number("max_answer_nll_increase", 0, 1000) ?? defaults.MaxAnswerNllIncrease,
+                Confidence = gate.Number("confidence", 0.5, 0.9999) ?? defaults.Confidence,
+            },
+            Keep = body.Texts("keep", 4096, Sublayer().IsMatch, "expected names of sublayers such as \"attn:0\" or \"ffn:12\""),
+            WarmUp = body.Flag("warm_up") ?? false,
+            Seed = body.Integer("seed", 0, int.MaxValue) ?? 1,
+            MaxCalibrationTokens = body.Integer("max_calibration_tokens", 16, 10_000_000),
+            MaxHeldOutTokens = body.Integer("max_held_out_tokens", 16, 10_000_000),
+            MaxSequenceTokens = body.Integer("max_sequence_tokens", 8, 1_000_000),
+            MinTokens = body.Integer("min_tokens", 1, 10_000_000),
+            Threads = body.Integer("threads", 0, 1024),
+            Promote = body.Flag("promote") ?? true,
+        };
+    }
+
+    private static PruneBudget Budget(JsonBody body)
+    {
+        var budget = body.Object("budget");
+        var given = Kinds.Count(budget.Has);
+        if (given != 1) body.Error("budget", "expected exactly one of sublayers, fraction, bytes");
+        var fraction = budget.Number("fraction", 0, 1);
+        if (fraction is 0 or 1) budget.Error("fraction", "expected a number above 0 and below 1");
+        return new PruneBudget(budget.Integer("sublayers", 1, 100_000), fraction, budget.Long("bytes", 1, long.MaxValue));
+    }
+
+    [GeneratedRegex("^(attn|ffn):[0-9]{1,5}$")]
+    private static partial Regex Sublayer();
+}

@@ -1,0 +1,142 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Storage;
+using FinerCut.Gateway.Workers;
+using FinerCut.Jobs;
+using Microsoft.Extensions.Logging;
+
+namespace FinerCut.Gateway.Pruning;
+
+/// <summary>How a run of the Worker's <c>prune</c> ended: with a result, or by dying.</summary>
+/// <param name="Epitaph">What is known of its end, for people.</param>
+public sealed record PruneRun(PruneResult? Result, int ExitCode, string Epitaph);
+
+/// <summary>Runs the Worker's <c>prune --job FILE</c> at low priority, once a call.</summary>
+public sealed class PruneProcess(WorkerConfig config, ILoggerFactory loggers, TimeProvider time)
+{
+    private static readonly string[] NicePaths = ["/usr/bin/nice", "/bin/nice"];
+
+    /// <summary>
+    /// Returns when the process has ended. A cancelled token asks it to write its checkpoint and end, and kills it past the stop time-out.
+    /// </summary>
+    public async Task<PruneRun> RunAsync(string jobId, string folder, IProgress<PruneProgress> progress, CancellationToken cancellationToken)
+    {
+        var logger = loggers.CreateLogger("Worker." + jobId);
+        using var process = Process.Start(StartInfo(Path.Combine(folder, "job.json")))!;
+        StateFolder.WriteWhole(PidFile(folder), string.Create(CultureInfo.InvariantCulture, $"{process.Id} {process.StartTime.ToUniversalTime():O}"));
+        PruneResult? result = null;
+        string? lastError = null;
+        var output = ForEachLineAsync(process.StandardOutput, line =>
+        {
+            if (TryParse(line) is not { } parsed) logger.LogInformation("{Line}", line);
+            else if (parsed.Progress is { } step) progress.Report(step);
+            else result = parsed.Result ?? result;
+        });
+        var errors = ForEachLineAsync(process.StandardError, line =>
+        {
+            lastError = line;
+            logger.LogInformation("{Line}", line);
+        });
+        try
+        {
+            await process.WaitForExitAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            await StopAsync(process);
+        }
+
+        await Task.WhenAll(output, errors);
+        File.Delete(PidFile(folder));
+        var code = process.ExitCode;
+        return new PruneRun(result, code, $"The Worker ended with exit code {code}{(lastError is null ? "." : "; its last words: " + lastError)}");
+    }
+
+    /// <summary>A Worker that outlived the gateway which started it would write into the same folder: it is ended first.</summary>
+    public void EndOrphan(string folder)
+    {
+        if (!File.Exists(PidFile(folder))) return;
+        try
+        {
+            var words = File.ReadAllText(PidFile(folder)).Split(' ');
+            using var process = Process.GetProcessById(int.Parse(words[0], CultureInfo.InvariantCulture));
+            var started = DateTime.Parse(words[1], CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind);
+            // The number may belong to another process by now; the time of its start tells.
+            if ((process.StartTime.ToUniversalTime() - started).Duration() < TimeSpan.FromSeconds(1))
+            {
+                process.Kill(entireProcessTree: true);
+                process.WaitForExit(TimeSpan.FromSeconds(10));
+            }
+        }
+        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException or FormatException or IndexOutOfRangeException or System.ComponentModel.Win32Exception)
+        {
+            loggers.CreateLogger<PruneProcess>().LogDebug(exception, "No Worker was left over.");
+        }
+
+        File.Delete(PidFile(folder));
+    }
+
+    private static string PidFile(string folder) => Path.Combine(folder, "worker.pid");
+
+    private async Task StopAsync(Process process)
+    {
+        ProcessSignals.Terminate(process);
+        try
+        {
+            process.StandardInput.Close();
+        }
+        catch (IOException)
+        {
+            // Already gone.
+        }
+
+        using var late = new CancellationTokenSource(config.StopTimeout, time);
+        try
+        {
+            await process.WaitForExitAsync(late.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync(CancellationToken.None);
+        }
+    }
+
+    private ProcessStartInfo StartInfo(string jobFile)
+    {
+        string[] command = [config.Path, "prune", "--job", jobFile];
+        // The priority of a process is set before it starts its threads, since each thread keeps its own; nice(1) does that.
+        var nice = NicePaths.FirstOrDefault(File.Exists);
+        if (nice is not null) command = [nice, "-n", "10", .. command];
+        return new ProcessStartInfo(command[0], command[1..])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+            CreateNoWindow = true,
+        };
+    }
+
+    private static async Task ForEachLineAsync(StreamReader reader, Action<string> take)
+    {
+        while (await reader.ReadLineAsync() is { } line)
+        {
+            if (line.Length > 0) take(line);
+        }
+    }
+
+    private static PruneLine? TryParse(string line)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(line, ContractJson.Default.PruneLine);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using System.Threading.Channels;
+using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Routing;
+using Microsoft.Extensions.Logging;
+
+namespace FinerCut.Gateway.Recording;
+
+/// <summary>
+/// Copies exchanges off to the reservoir where recording is on. The request's path only copies bytes; parsing and the database are one task's
+/// work, behind a bounded queue that drops (and counts) when it is full.
+/// </summary>
+public sealed class TrafficRecorder : IAnswerTaps, IAsyncDisposable
+{
+    private readonly ImmutableDictionary<string, RecordingConfig> _bounds;
+    private readonly RecordingSwitches _switches;
+    private readonly RecordingStore _store;
+    private readonly ILogger<TrafficRecorder> _logger;
+    private readonly Channel<Captured> _queue;
+    private readonly Task _writing;
+    private long _dropped;
+    private long _pending;
+
+    public TrafficRecorder(GatewayConfig config, RecordingSwitches switches, RecordingStore store, ILogger<TrafficRecorder> logger)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        _bounds = config.Models.ToImmutableDictionary(model => model.Id, model => model.Recording, StringComparer.Ordinal);
+        (_switches, _store, _logger) = (switches, store, logger);
+        _queue = Channel.CreateBounded<Captured>(new BoundedChannelOptions(256) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+        _writing = Task.Run(WriteAsync);
+    }
+
+    /// <summary>Exchanges that came too fast to be recorded.</summary>
+    public long Dropped => Interlocked.Read(ref _dropped);
+
+    /// <summary>Captured, but not yet offered to the store.</summary>
+    public long Pending => Interlocked.Read(ref _pending);
+
+    public IAnswerTap? For(string modelId, string path, RequestBody request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (!_switches.IsOn(modelId)) return null;
+        var isChat = path.Equals("/v1/chat/completions", StringComparison.OrdinalIgnoreCase);
+        if (!isChat && !path.Equals("/v1/completions", StringComparison.OrdinalIgnoreCase)) return null;
+        var most = _bounds[modelId].MaxConversationBytes;
+        return request.Bytes.Length > most ? null : new Tap(this, modelId, isChat, request.Bytes.ToArray(), most);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _queue.Writer.TryComplete();
+        await _writing;
+    }
+
+    private void Take(Captured captured)
+    {
+        Interlocked.Increment(ref _pending);
+        if (_queue.Writer.TryWrite(captured)) return;
+        Interlocked.Decrement(ref _pending);
+        Interlocked.Increment(ref _dropped);
+    }
+
+    private async Task WriteAsync()
+    {
+        await foreach (var captured in _queue.Reader.ReadAllAsync())
+        {
+            try
+            {
+                var conversation = ExchangeReader.Read(captured.Request, captured.Answer, captured.IsChat);
+                // Asked again: an admin who switched recording off wants nothing recorded from then on.
+                if (conversation is not null && _switches.IsOn(captured.ModelId)) _store.Offer(captured.ModelId, conversation, _bounds[captured.ModelId]);
+            }
+            catch (Exception exception)
+            {
+                // The kind only: a message could quote what was recorded.
+                _logger.LogError("An exchange of {Model} could not be recorded ({Kind}).", captured.ModelId, exception.GetType().Name);
+            }
+            finally
+            {
+                Interlocked.Decrement(ref _pending);
+            }
+        }
+    }
+
+    private sealed record Captured(string ModelId, bool IsChat, byte[] Request, ReadOnlyMemory<byte> Answer);
+
+    private sealed class Tap(TrafficRecorder recorder, string modelId, bool isChat, byte[] request, int most) : IAnswerTap
+    {
+        private readonly ArrayBufferWriter<byte> _answer = new();
+        private bool _tooLong;
+
+        public void Append(ReadOnlySpan<byte> bytes)
+        {
+            // Events carry some hundred bytes a token; what is kept is the text, so the raw stream may be larger than the bound.
+            _tooLong |= _answer.WrittenCount + bytes.Length > most * 64L;
+            if (!_tooLong) _answer.Write(bytes);
+        }
+
+        public void Finish(bool whole)
+        {
+            if (whole && !_tooLong) recorder.Take(new Captured(modelId, isChat, request, _answer.WrittenMemory));
+        }
+    }
+}

@@ -1,0 +1,25 @@
+using FinerCut.Gateway.Admin;
+using FinerCut.Gateway.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace FinerCut.Gateway.Rollout;
+
+/// <summary>Makes a change known everywhere: row, history, event, metric and log. The row comes first, so that nobody is told of what could be lost.</summary>
+public sealed class RolloutJournal(RolloutStore store, EventHub hub, GatewayMetrics metrics, ILogger<RolloutJournal> logger)
+{
+    public ModelRollout Load(string modelId) => store.Load(modelId);
+
+    public IReadOnlyList<VersionTransition> History(string modelId) => store.History(modelId);
+
+    public void Commit(RolloutChange change)
+    {
+        if (change.Transitions.IsEmpty) return;
+        store.Save(change);
+        foreach (var transition in change.Transitions)
+        {
+            logger.LogInformation("{Model}/{Version} is {State} ({Event}). {Reason}", change.Next.ModelId, transition.VersionId, transition.State, transition.Event, transition.Reason ?? "");
+            metrics.Transition("version", change.Next.ModelId, transition.State.ToString());
+            hub.Publish(new AdminEvent("version", change.Next.ModelId, AdminViews.Of(change.Next.ModelId, transition)));
+        }
+    }
+}

@@ -1,0 +1,200 @@
+using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.OpenAi;
+using FinerCut.Gateway.Routing;
+using FinerCut.Gateway.Storage;
+using FinerCut.Gateway.Workers;
+
+namespace FinerCut.Gateway.Rollout;
+
+/// <summary>
+/// The one writer of one model's versions: stages, probes, swaps, drains. Swaps of a model happen one after the other; readers take
+/// <see cref="Current"/>. In what order things happen is what makes a swap lose nothing: worker up → probed → row committed → routes published
+/// → old upstream closed → drained → stopped.
+/// </summary>
+public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supervisor supervisor, RouteOwner routes, WorkerProbe probe, TimeProvider time) : IDisposable
+{
+    public const string FullVersion = "full";
+
+    private readonly SemaphoreSlim _oneSwap = new(1);
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, CancellationTokenSource> _drains = new(StringComparer.Ordinal);
+    private volatile ModelRollout _current = ModelRollout.Empty(model.Id);
+
+    public ModelConfig Model => model;
+
+    public ModelRollout Current => _current;
+
+    /// <summary>Restores what was and starts the active version's worker.</summary>
+    public async Task StartAsync()
+    {
+        lock (_gate)
+        {
+            _current = journal.Load(model.Id);
+            Commit(_current.Restart(time.GetUtcNow()));
+            if (!_current.Versions.TryGetValue(FullVersion, out var full) || full.Path != model.Path) Commit(RegisterFull(full));
+        }
+
+        var active = _current.Active!;
+        await routes.ActivateAsync(model.Id, active.Id);
+        var problem = active.Id == FullVersion ? null : ModelFiles.Problem(active.Path);
+        if (problem is null) supervisor.Start(Spec(active));
+        else _ = SwapAsync(FullVersion, isRollback: true, $"The active version's file is not usable: {problem}", CancellationToken.None);
+    }
+
+    /// <summary>A version whose file a job has written, or (refused) would have.</summary>
+    public void Register(VersionModel version, string reason)
+    {
+        lock (_gate) Commit(_current.Register(version, reason, time.GetUtcNow()));
+    }
+
+    /// <summary>Null when done; otherwise why the version did not become active. The active one is untouched then.</summary>
+    public async Task<ApiError?> SwapAsync(string versionId, bool isRollback, string reason, CancellationToken cancellationToken)
+    {
+        await _oneSwap.WaitAsync(cancellationToken);
+        try
+        {
+            if (!_current.Versions.TryGetValue(versionId, out var version))
+            {
+                return ApiError.NotFound($"The model {model.Id} has no version '{versionId}'. Versions: {string.Join(", ", _current.Versions.Keys)}.", "version_not_found");
+            }
+
+            if (version.State == VersionState.Active) return null;
+            if (!File.Exists(version.Path)) return ApiError.Conflict($"The file of version {versionId} is not there.", "version_file_missing");
+            if (!BeginStaging(versionId, reason))
+            {
+                return ApiError.Conflict($"Version {versionId} is {version.State} and cannot be made active.", "version_state");
+            }
+
+            var worker = Spec(version);
+            if (await StageAsync(version, worker, cancellationToken) is { } problem)
+            {
+                Change(rollout => rollout.Apply(versionId, VersionEvent.StageFailed, problem, time.GetUtcNow()));
+                await supervisor.StopAsync(worker.WorkerId);
+                return ApiError.Server(502, $"Version {versionId} did not come up: {problem}", "staging_failed");
+            }
+
+            Change(rollout => rollout.Apply(versionId, VersionEvent.ProbePassed, null, time.GetUtcNow()));
+            var left = _current.Active!;
+            Change(rollout => rollout.Promote(versionId, isRollback, reason, time.GetUtcNow()));
+            var replaced = await routes.ActivateAsync(model.Id, versionId);
+            BeginDrain(left, [.. replaced.Where(upstream => upstream.ModelId == model.Id)]);
+            return null;
+        }
+        finally
+        {
+            _oneSwap.Release();
+        }
+    }
+
+    /// <summary>Back to the version that the active one replaced.</summary>
+    /// <param name="automatic">Nobody asked: then not to a version that was itself left as not good.</param>
+    public Task<ApiError?> RollBackAsync(string reason, bool automatic, CancellationToken cancellationToken)
+    {
+        var current = _current;
+        if (current.Active?.Replaced is not { } target || !current.Versions.TryGetValue(target, out var version))
+        {
+            return Task.FromResult<ApiError?>(ApiError.Conflict($"The active version of {model.Id} replaced none: there is nothing to roll back to.", "no_previous_version"));
+        }
+
+        if (automatic && version.State is VersionState.RolledBack or VersionState.RollingBack or VersionState.Failed)
+        {
+            return Task.FromResult<ApiError?>(ApiError.Conflict($"Version {target} was left as not good itself.", "no_previous_version"));
+        }
+
+        return SwapAsync(target, isRollback: true, reason, cancellationToken);
+    }
+
+    public void Dispose() => _oneSwap.Dispose();
+
+    private WorkerSpec Spec(VersionModel version) => new(model.Id, version.Id, version.Path, model.ContextSize, model.Parallel, model.Threads);
+
+    private RolloutChange RegisterFull(VersionModel? known)
+    {
+        var now = time.GetUtcNow();
+        var fresh = new VersionModel(FullVersion, known?.State ?? VersionState.Registered, model.Path, new FileInfo(model.Path).Length, null, now) { Replaced = known?.Replaced };
+        return _current.Register(fresh, "From the settings.", now);
+    }
+
+    /// <summary>Null once the version's worker is ready and has answered a completion.</summary>
+    private async Task<string?> StageAsync(VersionModel version, WorkerSpec worker, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (ModelFiles.Problem(version.Path) is { } problem) return problem;
+            var owner = supervisor.Start(worker);
+            var seen = await owner.WhenAsync(state => state is not (WorkerState.Starting or WorkerState.Loading), cancellationToken);
+            if (seen.State != WorkerState.Ready) return seen.Reason ?? $"The worker is {seen.State}.";
+            return await probe.CompleteAsync(seen.Address!, model.Id, cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return "It was cancelled.";
+        }
+    }
+
+    private bool BeginStaging(string versionId, string reason)
+    {
+        lock (_gate)
+        {
+            if (!Change(rollout => rollout.Apply(versionId, VersionEvent.StageAsked, reason, time.GetUtcNow()))) return false;
+            if (_drains.Remove(versionId, out var drain)) drain.Cancel();
+            return true;
+        }
+    }
+
+    private void BeginDrain(VersionModel left, IReadOnlyList<Upstream> upstreams)
+    {
+        lock (_gate)
+        {
+            var cancel = new CancellationTokenSource();
+            _drains[left.Id] = cancel;
+            _ = DrainAsync(left, upstreams, cancel);
+        }
+    }
+
+    private async Task DrainAsync(VersionModel left, IReadOnlyList<Upstream> upstreams, CancellationTokenSource cancel)
+    {
+        var drained = Task.WhenAll(upstreams.Select(upstream => upstream.Drained));
+        try
+        {
+            await drained.WaitAsync(model.DrainTimeout, time, cancel.Token);
+        }
+        catch (TimeoutException)
+        {
+            foreach (var upstream in upstreams) upstream.End();
+            await Task.WhenAny(drained, Task.Delay(TimeSpan.FromSeconds(5), time, CancellationToken.None));
+        }
+        catch (OperationCanceledException)
+        {
+            return;
+        }
+
+        Task stopped;
+        lock (_gate)
+        {
+            if (cancel.IsCancellationRequested) return;
+            _drains.Remove(left.Id);
+            Change(rollout => rollout.Apply(left.Id, VersionEvent.Drained, null, time.GetUtcNow()));
+            stopped = supervisor.StopAsync(Spec(left).WorkerId);
+        }
+
+        await stopped;
+        cancel.Dispose();
+    }
+
+    private bool Change(Func<ModelRollout, RolloutChange?> change)
+    {
+        lock (_gate)
+        {
+            if (change(_current) is not { } made) return false;
+            Commit(made);
+            return true;
+        }
+    }
+
+    private void Commit(RolloutChange change)
+    {
+        journal.Commit(change);
+        _current = change.Next;
+    }
+}
