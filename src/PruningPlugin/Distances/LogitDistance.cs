@@ -81,19 +81,43 @@ public static class LogitDistance
         return double.IsNaN(sum) ? double.NaN : Math.Max(sum, 0);
     }
 
+    /// <summary>By the half-angle of the unit vectors' difference and sum: the arc cosine itself loses half its digits where the angle is small.</summary>
     private static double Angle(ReadOnlySpan<float> full, ReadOnlySpan<float> lean)
     {
-        double dot = 0, fullSquares = 0, leanSquares = 0;
+        var scaleP = new Vector<float>((float)(1 / Length(full)));
+        var scaleQ = new Vector<float>((float)(1 / Length(lean)));
+        double differences = 0, sums = 0;
         for (var start = 0; start < full.Length; start += Tile)
         {
             var p = full.Slice(start, Math.Min(Tile, full.Length - start));
             var q = lean.Slice(start, p.Length);
-            dot += TensorPrimitives.Dot(p, q);
-            fullSquares += TensorPrimitives.SumOfSquares(p);
-            leanSquares += TensorPrimitives.SumOfSquares(q);
+            Vector<float> difference = Vector<float>.Zero, sum = Vector<float>.Zero;
+            var at = 0;
+            for (; at <= p.Length - Vector<float>.Count; at += Vector<float>.Count)
+            {
+                var (u, v) = (new Vector<float>(p[at..]) * scaleP, new Vector<float>(q[at..]) * scaleQ);
+                difference += (u - v) * (u - v);
+                sum += (u + v) * (u + v);
+            }
+
+            differences += Vector.Sum(difference);
+            sums += Vector.Sum(sum);
+            for (; at < p.Length; at++)
+            {
+                double u = p[at] * scaleP[0], v = q[at] * scaleQ[0];
+                differences += (u - v) * (u - v);
+                sums += (u + v) * (u + v);
+            }
         }
 
-        return Math.Acos(Math.Clamp(dot / Math.Sqrt(fullSquares * leanSquares), -1, 1));
+        return 2 * Math.Atan2(Math.Sqrt(differences), Math.Sqrt(sums));
+    }
+
+    private static double Length(ReadOnlySpan<float> row)
+    {
+        var squares = 0.0;
+        for (var start = 0; start < row.Length; start += Tile) squares += TensorPrimitives.SumOfSquares(row.Slice(start, Math.Min(Tile, row.Length - start)));
+        return Math.Sqrt(squares);
     }
 
     private static double Norm(ReadOnlySpan<float> full, ReadOnlySpan<float> lean)

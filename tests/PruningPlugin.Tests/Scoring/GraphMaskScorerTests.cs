@@ -1,0 +1,130 @@
+using FinerCut.Calibration;
+using FinerCut.Gguf;
+using FinerCut.Jobs;
+using FinerCut.Masks;
+using FinerCut.Pruning.Distances;
+using FinerCut.Pruning.Scoring;
+using FinerCut.Pruning.Searches;
+using FinerCut.Pruning.Shapes;
+using FinerCut.Pruning.Tests.Searches;
+using FinerCut.TestModels;
+
+namespace FinerCut.Pruning.Tests.Scoring;
+
+public class GraphMaskScorerTests
+{
+    private static readonly TinyModel Model = new() { Seed = 21, Blocks = 5, Embedding = 128, Heads = 4, KvHeads = 2, FeedForward = 256, Weights = GgmlType.Q8_0 };
+
+    /// <summary>Whatever mask was announced, and whichever residual states could be kept, a mask has one score.</summary>
+    [Theory]
+    [InlineData(1L << 30)]
+    [InlineData(300_000)]
+    [InlineData(0)]
+    public void Prefix_skip_changes_no_bit(long stateBytes)
+    {
+        using var bench = Workbench.Tiny(Model);
+        var units = FileUnits.Fine(bench.File.Model, bench.Shape, slices: 4);
+        var set = bench.RandomTokens(1, 40, 11, 64, 30);
+        using var skipping = Scorer(bench, units, set, stateBytes);
+        var random = new Random(5);
+        var announced = CutMask.None(units);
+        for (var round = 0; round < 12; round++)
+        {
+            var mask = MaskedModelTests.RandomMask(units, 70 + round, round % 4);
+            if (round % 3 == 0)
+            {
+                announced = mask;
+                skipping.Rebase(announced, CancellationToken.None);
+            }
+
+            // Extensions of the announced mask, as searches ask for, and masks that have nothing to do with it.
+            var asked = round % 2 == 0 ? announced.With(random.Next(units.Count)) : mask;
+            using var whole = Scorer(bench, units, set, stateBytes: 0);
+            Assert.Equal(Score(whole, asked), Score(skipping, asked));
+        }
+    }
+
+    [Fact]
+    public void The_full_model_is_at_distance_zero()
+    {
+        using var bench = Workbench.Tiny(Model);
+        using var scorer = Scorer(bench, UnitMap.Sublayers(bench.Shape), bench.RandomTokens(2, 40, 20), 1 << 30);
+        Assert.InRange(Score(scorer, CutMask.None(scorer.Units)), 0, 1e-8);
+    }
+
+    [Fact]
+    public void A_share_of_the_tokens_scores_the_first_batches()
+    {
+        using var bench = Workbench.Tiny(Model);
+        var set = bench.RandomTokens(3, 400, 400, 400, 400);
+        var units = UnitMap.Sublayers(bench.Shape);
+        var mask = CutMask.None(units).With(3);
+        using var all = Scorer(bench, units, set, 1 << 30);
+        using var half = Scorer(bench, units, set with { Sequences = set.Sequences[..2] }, 1 << 30);
+        Assert.Equal(Score(half, mask), all.Score([mask], 0.5, CancellationToken.None)[0]);
+    }
+
+    /// <summary>The paper's procedure by its plain description: every candidate's file written, loaded and run over all tokens.</summary>
+    [Fact]
+    public void Paper_mode_removes_what_a_plain_reimplementation_removes()
+    {
+        using var bench = Workbench.Tiny(Model with { Seed = 22, Blocks = 3 });
+        var units = UnitMap.Sublayers(bench.Shape);
+        var set = bench.RandomTokens(4, 30, 50);
+        using var scorer = Scorer(bench, units, set, 1 << 30);
+        var steps = new PaperSearch().Run(Landscape.Problem(units, new SearchBudget(4, null)), scorer, new Witness(), CancellationToken.None);
+
+        var full = Workbench.FileLogits(bench.Path, set);
+        var removed = new List<Sublayer>();
+        while (removed.Count < 4)
+        {
+            var (distance, best) = units.Shape.Sublayers().Except(removed).Select(candidate =>
+            {
+                var lean = Workbench.FileLogits(bench.Rewrite(CutMask.Of(units, removed.Append(candidate))), set);
+                return (full.Zip(lean).Average(pair => LogitDistance.Between(DistanceKind.JensenShannon, pair.First, LogitDistance.LogSumExp(pair.First), pair.Second)), candidate);
+            }).Min();
+            removed.Add(best);
+            Assert.Equal(best.ToString(), steps[removed.Count - 1].Removed.Name);
+            Assert.Equal(distance, steps[removed.Count - 1].Distance, 1e-12);
+        }
+    }
+
+    [Fact]
+    public void Cancelled_scoring_stops_and_leaves_the_scorer_usable()
+    {
+        using var bench = Workbench.Tiny(Model);
+        var units = UnitMap.Sublayers(bench.Shape);
+        using var scorer = Scorer(bench, units, bench.RandomTokens(6, 60, 60), 1 << 30);
+        var mask = CutMask.None(units).With(2);
+        var before = Score(scorer, mask);
+        using var stop = new CancellationTokenSource();
+        stop.Cancel();
+        Assert.ThrowsAny<OperationCanceledException>(() => scorer.Score([mask], 1, stop.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => scorer.Rebase(CutMask.None(units).With(1), stop.Token));
+        Assert.Equal(before, Score(scorer, mask));
+    }
+
+    [Fact]
+    public void The_real_models_order_is_the_same_from_run_to_run()
+    {
+        using var bench = Workbench.SmolLm();
+        var units = FileUnits.Sublayers(bench.File.Model, bench.Shape);
+        var text = bench.Model.Vocabulary.Tokenize("The capital of France is Paris.", addSpecial: false, parseSpecial: false);
+        var set = new CalibrationSet("fixed", [new("a", [.. text], text.Length)]);
+        var problem = new SearchProblem(Candidate.Sublayers(units, new HashSet<Sublayer>()), FileUnits.Costs(bench.File.Model, units), new SearchBudget(null, 1_100_000), false);
+        string[] Order()
+        {
+            using var scorer = Scorer(bench, units, set, 1 << 30);
+            return [.. new LazyGreedySearch().Run(problem, scorer, new Witness(), CancellationToken.None).Select(step => $"{step.Removed.Name} {step.Distance:R}")];
+        }
+
+        var first = Order();
+        Assert.True(first.Length >= 2);
+        Assert.Equal(first, Order());
+    }
+
+    private static GraphMaskScorer Scorer(Workbench bench, UnitMap units, CalibrationSet set, long stateBytes) => GraphMaskScorer.Create(
+        bench.Model, units, set, DistanceKind.JensenShannon, new ScoringOptions(Workbench.Threads, StateBytes: stateBytes), (_, _) => { }, CancellationToken.None);
+
+    private static double Score(GraphMaskScorer scorer, CutMask mask) => scorer.Score([mask], 1, CancellationToken.None)[0];
+}
