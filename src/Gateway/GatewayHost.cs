@@ -90,7 +90,7 @@ public static class GatewayHost
         app.UseMiddleware<ErrorMiddleware>();
         app.UseRouting();
         app.MapModels(config, routes);
-        app.MapReverseProxy(proxy => proxy.UseMiddleware<ForwardMiddleware>());
+        app.MapReverseProxy(proxy => proxy.UseMiddleware<RequestMiddleware>().UseMiddleware<ForwardMiddleware>());
         var admin = app.MapGroup("/admin").AddEndpointFilter(services.GetRequiredService<AdminGate>());
         admin.MapModelAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Supervisor>(), routes, hub);
         admin.MapJobAdmin(rollouts, services.GetRequiredService<JobQueue>(), services.GetRequiredService<TrafficExport>(), hub);

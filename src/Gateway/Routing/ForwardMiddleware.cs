@@ -2,6 +2,7 @@ using FinerCut.Gateway.Configuration;
 using FinerCut.Gateway.OpenAi;
 using FinerCut.Gateway.Telemetry;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
 using Polly;
 using Polly.Retry;
@@ -19,8 +20,8 @@ public interface IAnswerTaps
 }
 
 /// <summary>
-/// In YARP's pipeline, before its forwarder: reads the body's model, then lets YARP try one upstream after the other until an answer has begun
-/// or the deadline is over.
+/// In YARP's pipeline, before its forwarder and after <see cref="RequestMiddleware"/>: lets YARP try one upstream after the other until an
+/// answer has begun or the deadline is over.
 /// </summary>
 public sealed class ForwardMiddleware
 {
@@ -52,31 +53,11 @@ public sealed class ForwardMiddleware
             .Build();
     }
 
-    public async Task InvokeAsync(HttpContext context)
+    public Task InvokeAsync(HttpContext context) => ForwardAsync(context, context.Features.GetRequiredFeature<RoutedRequest>());
+
+    private async Task ForwardAsync(HttpContext context, RoutedRequest request)
     {
-        var (body, tooLarge) = await RequestBody.ReadAsync(context.Request, _config.MaxBodyBytes, context.RequestAborted);
-        if (body is null)
-        {
-            await ErrorEnvelope.WriteAsync(context, tooLarge!);
-            return;
-        }
-
-        using (body)
-        {
-            var (head, malformed) = RequestHead.Parse(body.Bytes.Span);
-            var (modelId, unknown) = head is null ? (null, malformed) : _chooser.ModelOf(head);
-            if (modelId is null)
-            {
-                await ErrorEnvelope.WriteAsync(context, unknown!);
-                return;
-            }
-
-            await ForwardAsync(context, body, modelId);
-        }
-    }
-
-    private async Task ForwardAsync(HttpContext context, RequestBody body, string modelId)
-    {
+        var modelId = request.ModelId;
         using var measure = _metrics.Begin(modelId);
         using var deadline = new CancellationTokenSource(_config.RetryDeadline, _time);
         var sent = 0;
@@ -86,7 +67,7 @@ public sealed class ForwardMiddleware
             if (choice is null) return new Attempt(refusal);
             try
             {
-                var failure = await TryAsync(context, body, choice);
+                var failure = await TryAsync(context, request, choice);
                 if (failure is null) return new Attempt(null);
                 if (failure is not (FailureKind.NotSent or FailureKind.Busy)) sent++;
                 _metrics.AttemptFailed(modelId, failure.Value);
@@ -104,15 +85,15 @@ public sealed class ForwardMiddleware
     }
 
     /// <summary>Null when an answer (or a part of it) has gone to the client, or the client has gone; otherwise why there was none.</summary>
-    private async Task<FailureKind?> TryAsync(HttpContext context, RequestBody body, UpstreamChoice choice)
+    private async Task<FailureKind?> TryAsync(HttpContext context, RoutedRequest request, UpstreamChoice choice)
     {
-        var tap = _taps.For(choice.Upstream.ModelId, context.Request.Path, body);
+        var tap = request.MayRecord ? _taps.For(choice.Upstream.ModelId, context.Request.Path, request.Body) : null;
         var exchange = new Exchange(choice.Upstream, tap);
         var whole = false;
         try
         {
             context.Items[ExchangeItem] = exchange;
-            context.Request.Body = body.Open();
+            context.Request.Body = request.Body.Open();
             context.ReassignProxyRequest(choice.Cluster);
             context.GetReverseProxyFeature().AvailableDestinations = choice.Destination;
             await _next(context);

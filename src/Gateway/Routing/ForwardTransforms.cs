@@ -18,6 +18,9 @@ internal static class ForwardTransforms
             context.ProxyRequest.Options.Set(Exchange.Option, exchange);
             // A client's key and cookies are this gateway's business and go no further.
             context.ProxyRequest.Headers.Remove("Cookie");
+            context.ProxyRequest.Headers.Remove("x-api-key");
+            // Answers are read on their way (events, usage), so they must come as they are.
+            context.ProxyRequest.Headers.AcceptEncoding.Clear();
             context.ProxyRequest.Headers.Authorization = exchange.Upstream.Key is { } key ? new AuthenticationHeaderValue("Bearer", key) : null;
             return ValueTask.CompletedTask;
         });

@@ -1,4 +1,5 @@
 using FinerCut.Gateway.OpenAi;
+using Microsoft.AspNetCore.Http;
 using Yarp.ReverseProxy;
 using Yarp.ReverseProxy.Model;
 
@@ -10,21 +11,25 @@ public sealed record UpstreamChoice(Upstream Upstream, ClusterState Cluster, Des
 /// <summary>From a model id to an upstream, waiting where one is about to be ready. Thread-safe.</summary>
 public sealed class UpstreamChooser(RouteOwner routes, IProxyStateLookup yarp, TimeProvider time)
 {
-    /// <summary>Where the body names no model and there is only one, that one is meant.</summary>
-    public (string? ModelId, ApiError? Error) ModelOf(RequestHead head)
+    /// <summary>Where the body names no model and the sender sees only one, that one is meant. Models out of scope are as good as absent.</summary>
+    public (string? ModelId, ApiError? Error) ModelOf(RequestHead head, IModelScope? scope = null)
     {
         var models = routes.Current.Models;
-        if (head.Model is { } named)
+        // A name that came from outside is repeated only as far as it looks like a name.
+        var shown = head.Model is { Length: > 100 } ? head.Model[..100] + "…" : head.Model;
+        if (head.Model is { } refused && scope is not null && !scope.Allows(refused))
         {
-            if (models.ContainsKey(named)) return (named, null);
-            // The name came from outside: it is repeated only as far as it looks like a name.
-            var shown = named.Length <= 100 ? named : named[..100] + "…";
-            return (null, ApiError.NotFound($"The model '{shown}' does not exist. Models here: {string.Join(", ", models.Keys)}.", "model_not_found") with { Param = "model" });
+            return (null, new ApiError(StatusCodes.Status403Forbidden, $"This key may not use the model '{shown}'; GET /v1/models lists those it may.", "permission_error", "model_not_allowed") { Param = "model" });
         }
 
-        return models.Count == 1
-            ? (models.Keys.First(), null)
-            : (null, ApiError.Invalid($"The body names no model. Models here: {string.Join(", ", models.Keys)}.", "missing_model", "model"));
+        if (head.Model is { } named && models.ContainsKey(named)) return (named, null);
+        var seen = models.Keys.Where(model => scope?.Allows(model) ?? true).ToArray();
+        if (head.Model is not null)
+        {
+            return (null, ApiError.NotFound($"The model '{shown}' does not exist. Models here: {string.Join(", ", seen)}.", "model_not_found") with { Param = "model" });
+        }
+
+        return seen is [var only] ? (only, null) : (null, ApiError.Invalid($"The body names no model. Models here: {string.Join(", ", seen)}.", "missing_model", "model"));
     }
 
     /// <summary>The upstream has been entered when there is one; otherwise says why not.</summary>
