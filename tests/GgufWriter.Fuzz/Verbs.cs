@@ -61,7 +61,8 @@ public static class Verbs
             {
                 Thread.SpinWait(spins);
                 Kill();
-            });
+            })
+            { IsBackground = true };
             thread.Start();
         }
 
