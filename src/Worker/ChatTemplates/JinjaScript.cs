@@ -11,7 +11,7 @@ namespace FinerCut.Worker.ChatTemplates;
 /// </summary>
 internal sealed class JinjaScript : IDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(2);
     private const long MemoryLimit = 512L << 20;
 
     /// <summary>Runs the engine's CommonJS file, then leaves one function behind: data as JSON in, text out.</summary>

@@ -54,15 +54,19 @@ public sealed class TextAssembler(ImmutableArray<byte[]> stops)
         _count = 0;
     }
 
+    /// <summary>
+    /// Where the stop string begins that is complete first (the longest of those that end together): the same however the text was cut into
+    /// tokens. -1 where none is complete.
+    /// </summary>
     private int FindStop(ReadOnlySpan<byte> text)
     {
-        var first = -1;
+        int first = -1, firstEnd = int.MaxValue;
         for (var i = 0; i < stops.Length; i++)
         {
             var at = text.IndexOf(stops[i]);
-            if (at < 0 || (first >= 0 && at >= first)) continue;
-            first = at;
-            MatchedStop = i;
+            var end = at + stops[i].Length;
+            if (at < 0 || end > firstEnd || (end == firstEnd && at >= first)) continue;
+            (first, firstEnd, MatchedStop) = (at, end, i);
         }
 
         return first;

@@ -26,7 +26,8 @@ public sealed class FieldReader
         _faults = faults;
         if (value.ValueKind != JsonValueKind.Object)
         {
-            Fault(prefix.TrimEnd('.'), $"must be an object, not {Kind(value)}.", "invalid_type");
+            var path = prefix.TrimEnd('.');
+            faults.Add(new FieldFault(path, $"{(path.Length == 0 ? "The body" : $"'{path}'")} must be an object, not {Kind(value)}.", "invalid_type"));
             return;
         }
 

@@ -130,7 +130,11 @@ internal sealed class ServeOptions
     private static Option<string> Word(string name, string value, string[] allowed, string description, string alias)
     {
         var option = new Option<string>(name, alias) { Description = $"{description} [{value}]", DefaultValueFactory = _ => value };
-        option.AcceptOnlyFromAmong(allowed);
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && !allowed.Contains(result.Tokens[0].Value))
+                result.AddError($"{name} must be one of {string.Join(", ", allowed)}, not {result.Tokens[0].Value}.");
+        });
         return option;
     }
 

@@ -45,7 +45,6 @@ internal sealed class WorkerServer : IAsyncDisposable
         app.Use((http, next) => AnswerAsync(http, next, config, logger));
         app.UseRouting();
         Map(app, state, meters, clock);
-        app.MapFallback(http => http.WriteErrorAsync(new ApiError(404, "not_found_error", $"There is no endpoint {http.Request.Method} {http.Request.Path}.", null, "not_found")));
         return new WorkerServer(app);
     }
 
@@ -98,9 +97,11 @@ internal sealed class WorkerServer : IAsyncDisposable
             }
 
             await next(http);
-            // The router answers a known path with a wrong method by itself, without a body.
-            if (http.Response is { StatusCode: StatusCodes.Status405MethodNotAllowed, HasStarted: false })
-                throw new ApiException(new ApiError(405, "invalid_request_error", $"{http.Request.Path} does not take {http.Request.Method}.", null, "method_not_allowed"));
+            // The router answers unknown paths, and known ones with a wrong method, by a status without a body.
+            if (http.Response.HasStarted || http.Response.StatusCode < 400 || http.Response.ContentLength > 0) return;
+            throw new ApiException(http.Response.StatusCode == StatusCodes.Status405MethodNotAllowed
+                ? new ApiError(405, "invalid_request_error", $"{http.Request.Path} does not take {http.Request.Method}.", null, "method_not_allowed")
+                : new ApiError(404, "not_found_error", $"There is no endpoint {http.Request.Method} {http.Request.Path}.", null, "not_found"));
         }
         catch (ApiException exception) when (!http.Response.HasStarted)
         {
