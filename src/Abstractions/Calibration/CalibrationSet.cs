@@ -29,12 +29,12 @@ public sealed record RecordedConversation
     public required string Id { get; init; }
 
     /// <summary>OpenAI chat messages as sent; null where <see cref="Prompt"/> is given.</summary>
-    public System.Text.Json.JsonElement? Messages { get; init; }
+    public System.Text.Json.JsonElement? Messages { get; set; }
 
     /// <summary>Text of a /v1/completions request.</summary>
-    public string? Prompt { get; init; }
+    public string? Prompt { get; set; }
 
-    public string Answer { get; init; } = "";
+    public string Answer { get; set; } = "";
 
-    public DateTimeOffset? At { get; init; }
+    public DateTimeOffset? At { get; set; }
 }

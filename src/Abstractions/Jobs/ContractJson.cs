@@ -4,7 +4,11 @@ using FinerCut.Calibration;
 
 namespace FinerCut.Jobs;
 
-/// <summary>JSON of everything that crosses a process border: snake case, enums as snake-case words, nulls left out, unknown members refused.</summary>
+/// <summary>
+/// JSON of everything that crosses a process border: snake case, enums as snake-case words, nulls left out, unknown members refused.
+/// Optional members of the contracts have setters, not init accessors: the serialiser's generated code would give those that are left out
+/// the type's default instead of the contract's. Nobody sets them after construction.
+/// </summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
     UseStringEnumConverter = false,

@@ -40,16 +40,16 @@ public sealed record PruneBudget(int? Sublayers = null, double? Fraction = null,
 public sealed record GateThresholds
 {
     /// <summary>Mean KL(full||lean) in nats a token: its upper bound must not exceed this.</summary>
-    public double MaxMeanKl { get; init; } = 0.25;
+    public double MaxMeanKl { get; set; } = 0.25;
 
     /// <summary>Share of tokens with the same most likely next token: its lower bound must reach this.</summary>
-    public double MinTop1Agreement { get; init; } = 0.70;
+    public double MinTop1Agreement { get; set; } = 0.70;
 
     /// <summary>Growth of the recorded answers' negative log-likelihood in nats a token: its upper bound must not exceed this.</summary>
-    public double MaxAnswerNllIncrease { get; init; } = 0.25;
+    public double MaxAnswerNllIncrease { get; set; } = 0.25;
 
     /// <summary>Level of the intervals.</summary>
-    public double Confidence { get; init; } = 0.95;
+    public double Confidence { get; set; } = 0.95;
 }
 
 /// <summary>A prune job as the Worker's <c>prune --job FILE</c> reads it (JSON, snake case).</summary>
@@ -74,32 +74,32 @@ public sealed record PruneRequest
 
     public required PruneBudget Budget { get; init; }
 
-    public SearchKind Search { get; init; } = SearchKind.LazyGreedy;
+    public SearchKind Search { get; set; } = SearchKind.LazyGreedy;
 
-    public DistanceKind Distance { get; init; } = DistanceKind.JensenShannon;
+    public DistanceKind Distance { get; set; } = DistanceKind.JensenShannon;
 
-    public GateThresholds Gate { get; init; } = new();
+    public GateThresholds Gate { get; set; } = new();
 
     /// <summary>Sublayers that must stay, such as attn:0.</summary>
-    public ImmutableArray<string> Keep { get; init; } = [];
+    public ImmutableArray<string> Keep { get; set; } = [];
 
     /// <summary>Paper's option: the first 40 % of the blocks are barred until 40 % of all sublayers are gone.</summary>
-    public bool WarmUp { get; init; }
+    public bool WarmUp { get; set; }
 
-    public int Seed { get; init; } = 1;
+    public int Seed { get; set; } = 1;
 
     /// <summary>Tokens of calibration used at most.</summary>
-    public int MaxCalibrationTokens { get; init; } = 2560;
+    public int MaxCalibrationTokens { get; set; } = 2560;
 
     /// <summary>Tokens of held-out traffic used at most.</summary>
-    public int MaxHeldOutTokens { get; init; } = 2560;
+    public int MaxHeldOutTokens { get; set; } = 2560;
 
     /// <summary>Longest sequence; longer conversations are cut at the end.</summary>
-    public int MaxSequenceTokens { get; init; } = 256;
+    public int MaxSequenceTokens { get; set; } = 256;
 
     /// <summary>Fewest tokens with which the job begins, for each of the two sets.</summary>
-    public int MinTokens { get; init; } = 512;
+    public int MinTokens { get; set; } = 512;
 
     /// <summary>Threads of the job; 0 = the machine's processors.</summary>
-    public int Threads { get; init; }
+    public int Threads { get; set; }
 }

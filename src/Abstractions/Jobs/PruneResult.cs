@@ -50,32 +50,32 @@ public sealed record PruneResult
 
     public required PruneOutcome Outcome { get; init; }
 
-    public JobError? Error { get; init; }
+    public JobError? Error { get; set; }
 
     /// <summary>Null unless a file was written and passed.</summary>
-    public string? OutputPath { get; init; }
+    public string? OutputPath { get; set; }
 
-    public ImmutableArray<PruneStep> Steps { get; init; } = [];
+    public ImmutableArray<PruneStep> Steps { get; set; } = [];
 
     /// <summary>Removed sublayers and units, in the order of the residual stream.</summary>
-    public ImmutableArray<string> Removed { get; init; } = [];
+    public ImmutableArray<string> Removed { get; set; } = [];
 
     /// <summary>Number of blocks of the full model, for pictures.</summary>
-    public int Blocks { get; init; }
+    public int Blocks { get; set; }
 
-    public GateReport? Gate { get; init; }
+    public GateReport? Gate { get; set; }
 
-    public ModelFigures? Full { get; init; }
+    public ModelFigures? Full { get; set; }
 
-    public ModelFigures? Lean { get; init; }
+    public ModelFigures? Lean { get; set; }
 
-    public int Evaluations { get; init; }
+    public int Evaluations { get; set; }
 
-    public double Seconds { get; init; }
+    public double Seconds { get; set; }
 
-    public int CalibrationTokens { get; init; }
+    public int CalibrationTokens { get; set; }
 
-    public int HeldOutTokens { get; init; }
+    public int HeldOutTokens { get; set; }
 }
 
 /// <summary>

@@ -32,6 +32,36 @@ public class ContractJsonTests
         Assert.Throws<JsonException>(() => JsonSerializer.Deserialize(json, ContractJson.Default.PruneRequest));
 
     [Fact]
+    public void Members_left_out_are_the_contracts_defaults()
+    {
+        const string Least = """{"job_id":"j","model_path":"m","output_path":"o","work_folder":"w","calibration_path":"c","held_out_path":"h","budget":{"fraction":0.1},"gate":{"max_mean_kl":1}}""";
+        var request = JsonSerializer.Deserialize(Least, ContractJson.Default.PruneRequest)!;
+        Assert.Equal(Request.MaxCalibrationTokens, request.MaxCalibrationTokens);
+        Assert.Equal(SearchKind.LazyGreedy, request.Search);
+        Assert.Equal(new GateThresholds { MaxMeanKl = 1 }, request.Gate);
+        Assert.Empty(request.Keep);
+        Assert.Empty(PruneRequestCheck.Check(request));
+        var conversation = JsonSerializer.Deserialize("""{"id":"c","prompt":"x"}""", ContractJson.Default.RecordedConversation)!;
+        Assert.Equal("", conversation.Answer);
+        Assert.Empty(JsonSerializer.Deserialize("""{"job_id":"j","outcome":"failed"}""", ContractJson.Default.PruneResult)!.Steps);
+    }
+
+    [Fact]
+    public void A_requests_defects_come_all_at_once_with_path_value_and_what_is_allowed()
+    {
+        var request = Request with
+        {
+            JobId = "", OutputPath = Request.ModelPath, Budget = new PruneBudget(Sublayers: 0, Fraction: 1.5), Gate = new GateThresholds { Confidence = 1 }, Keep = ["attn"],
+            MaxSequenceTokens = 1, MinTokens = 5000, WarmUp = true,
+        };
+        var defects = PruneRequestCheck.Check(request);
+        string[] paths = ["budget", "budget.fraction", "budget.sublayers", "gate.confidence", "job_id", "keep", "max_calibration_tokens", "max_held_out_tokens", "max_sequence_tokens", "output_path", "warm_up"];
+        Assert.Equal(paths, defects.Select(defect => defect.Path).Order(StringComparer.Ordinal));
+        Assert.Contains("budget.fraction: 1.5 is not allowed; expected above 0 and below 1.", defects.Select(defect => defect.ToString()));
+        Assert.Empty(PruneRequestCheck.Check(Request));
+    }
+
+    [Fact]
     public void A_line_holds_exactly_one_thing()
     {
         var line = JsonSerializer.Serialize(new PruneLine(Progress: new PruneProgress(PrunePhase.Search, 1, 4, "ffn:3", 0.01, 1234, 60, 2.5, null)), ContractJson.Default.PruneLine);
