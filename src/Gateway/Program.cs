@@ -1,10 +1,12 @@
 using FinerCut.Gateway;
+using FinerCut.Gateway.Demo;
 using FinerCut.Jobs;
 
 const string Usage = """
     FinerCut.Gateway: serves GGUF models over OpenAI-compatible endpoints and makes them leaner on their own traffic.
 
       (no verb) [--Section:Key value …]   serve; settings from appsettings.json, environment (FINERCUT_Section__Key) and command line
+      demo [--stay]                       the whole loop on the embedded model: serve, record, prune, prove, hot-swap
       prune | eval | bench | gguf …       the Worker's verbs; add --help
     """;
 
@@ -18,6 +20,8 @@ switch (args)
         return ExitCode.Success;
     case ["serve", .. var rest]:
         return await ServeVerb.RunAsync(rest);
+    case ["demo", .. var rest]:
+        return await DemoVerb.RunAsync(rest);
     case [var verb, ..] when WorkerVerbs.Names.Contains(verb):
         return await WorkerVerbs.RunAsync(args);
     case [var verb, ..] when !verb.StartsWith('-'):
