@@ -25,7 +25,7 @@ public sealed class DemoRun(Uri address, string adminKey, DemoScreen screen)
         var chat = new ChatClient(http, Model);
         try
         {
-            screen.Heading($"1  Serve and record: {_prompts.Length} chat requests, {Streams} at a time, through {address}");
+            screen.Heading($"1  Serve and record: {_prompts.Length} chat requests, {Streams} at a time, through {address.GetLeftPart(UriPartial.Authority)}");
             var recorded = await RecordAsync(chat, admin, cancellationToken);
 
             screen.Heading($"2  Prune on that traffic: {fraction.ToString("P0", CultureInfo.InvariantCulture)} of the blocks' bytes");

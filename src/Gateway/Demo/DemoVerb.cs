@@ -48,6 +48,8 @@ public static class DemoVerb
         {
             return await RunningGateway.RunAsync(settings, async gateway =>
             {
+                // Without a terminal Spectre wraps at 80 columns; logs are wider.
+                if (Console.IsOutputRedirected) AnsiConsole.Profile.Width = 160;
                 var screen = new DemoScreen(AnsiConsole.Console, TimeProvider.System);
                 var code = await new DemoRun(new Uri(gateway.Address), key, screen).RunAsync(options.Fraction, gateway.Stopping);
                 if (options.Stay && !gateway.Stopping.IsCancellationRequested)
