@@ -31,7 +31,7 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
         var shape = ModelShapeReader.Read(file.Model);
         var units = FileUnits.Sublayers(file.Model, shape);
         var costs = FileUnits.Costs(file.Model, units);
-        var (calibration, heldOut) = ChatTraffic.Split(traffic, tokens, tokens, 256);
+        var (calibration, heldOut) = ChatTraffic.Split(traffic, tokens, 1280, 256);
         Console.WriteLine($"{calibration.TokenCount} calibration tokens in {calibration.Sequences.Length} conversations, {heldOut.TokenCount} held out; {count} of {units.Count} sublayers; {threads} threads");
         var candidates = Candidate.Sublayers(units, new HashSet<Sublayer>());
         var needed = Enumerable.Range(0, count).Sum(step => candidates.Length - step);

@@ -6,6 +6,7 @@ using FinerCut.Pruning.Checkpoints;
 using FinerCut.Pruning.Jobs;
 using FinerCut.Runtime;
 using FinerCut.Runtime.Native;
+using FinerCut.Worker.Serving;
 
 namespace FinerCut.Worker.Prune;
 
@@ -18,8 +19,13 @@ public static class PruneVerb
     public static Command Create()
     {
         var job = new Option<FileInfo>("--job") { Required = true, Description = "The job: a prune request as JSON." };
-        var command = new Command("prune", "Finds out what a model can do without on recorded traffic, and writes the lean model.") { job };
-        command.SetAction((parsed, stop) => RunAsync(parsed.GetRequiredValue(job).FullName, TimeProvider.System, stop));
+        var supervised = new Option<bool>("--supervised") { Description = "Own process group; ends as soon as standard input does." };
+        var command = new Command("prune", "Finds out what a model can do without on recorded traffic, and writes the lean model.") { job, supervised };
+        command.SetAction((parsed, stop) =>
+        {
+            if (parsed.GetValue(supervised)) Supervision.Begin();
+            return RunAsync(parsed.GetRequiredValue(job).FullName, TimeProvider.System, stop);
+        });
         return command;
     }
 
