@@ -115,6 +115,9 @@ internal static unsafe partial class Llama
     [LibraryImport(Library, EntryPoint = "llama_n_threads_batch")]
     internal static partial int BatchThreads(ContextHandle context);
 
+    [LibraryImport(Library, EntryPoint = "llama_attach_threadpool")]
+    internal static partial void AttachThreadPool(ContextHandle context, nint pool, nint batchPool);
+
     [LibraryImport(Library, EntryPoint = "llama_pooling_type")]
     internal static partial int PoolingType(ContextHandle context);
 

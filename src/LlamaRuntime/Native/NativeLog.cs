@@ -81,6 +81,7 @@ internal sealed class NativeLog(ILogger logger)
 
         var level = _lineLevel switch
         {
+            _ when IsExpected(text) => LogLevel.Debug,
             NativeLevel.Error => LogLevel.Error,
             NativeLevel.Warn => LogLevel.Warning,
             NativeLevel.Info => LogLevel.Debug,
@@ -88,6 +89,12 @@ internal sealed class NativeLog(ILogger logger)
         };
         logger.Log(level, "llama.cpp: {Line}", text);
     }
+
+    /// <summary>An abort and a full memory are outcomes of a decode, not faults.</summary>
+    private static bool IsExpected(string text) =>
+        text.EndsWith("graph_compute_async failed with error 1", StringComparison.Ordinal) // GGML_STATUS_ABORTED
+        || text.Contains("removing memory module entries", StringComparison.Ordinal)
+        || text.Contains("failed to find a memory slot", StringComparison.Ordinal);
 
     /// <summary>enum ggml_log_level.</summary>
     private static class NativeLevel

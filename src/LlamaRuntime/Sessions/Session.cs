@@ -15,6 +15,7 @@ internal sealed unsafe class Session : ILlamaSession
     private readonly int _mostAtOnce;
     private readonly bool _allOutputs;
     private readonly TokenSelection _selection;
+    private readonly ComputeThreads? _threads;
 
     private Session(LoadedModel model, ContextHandle context, DecodeWatch watch, NativeLog log, SessionOptions options)
     {
@@ -34,6 +35,7 @@ internal sealed unsafe class Session : ILlamaSession
         var together = !_memory.Exists || IsBidirectional(model.Info) || (options.Embeddings && Llama.PoolingType(context) > 0);
         _mostAtOnce = together ? Info.MicroBatchSize : Info.BatchSize;
         _selection = new TokenSelection(model.Words.Count);
+        _threads = ComputeThreads.Start(context);
     }
 
     public SessionInfo Info { get; }
@@ -123,6 +125,7 @@ internal sealed unsafe class Session : ILlamaSession
     {
         _context.Dispose();
         _watch.Dispose();
+        _threads?.Dispose();
     }
 
     internal void RequireOpen() => ObjectDisposedException.ThrowIf(_context.IsClosed, typeof(ILlamaSession));

@@ -100,6 +100,27 @@ public sealed class DecodeTests(RealModel real)
         Assert.Equal(199, session.Memory.LastPosition(0));
     }
 
+    [Fact]
+    public void Two_threads_compute_what_one_computes()
+    {
+        float[] Logits(int threads, int batchThreads)
+        {
+            using var session = real.Model.Open(new SessionOptions { ContextLength = 256, BatchSize = 64, Threads = threads, BatchThreads = batchThreads });
+            Assert.Equal((threads, Math.Max(batchThreads, 1)), (session.Info.Threads, session.Info.BatchThreads));
+            var batch = new TokenBatch(8);
+            Fill(batch, [5, 6, 7], 0);
+            Assert.Equal(DecodeStatus.Done, session.Decode(batch));
+            batch.Clear();
+            batch.Add(8, 3, 0, logits: true);
+            Assert.Equal(DecodeStatus.Done, session.Decode(batch));
+            return session.Logits(0).ToArray();
+        }
+
+        var one = Logits(1, 1);
+        Assert.Equal(one, Logits(2, 1));
+        Assert.Equal(one, Logits(1, 2));
+    }
+
     internal static int Fill(TokenBatch batch, int[] tokens, int sequence)
     {
         var last = -1;
