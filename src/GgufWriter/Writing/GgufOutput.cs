@@ -7,10 +7,12 @@ internal sealed class GgufOutput(SafeFileHandle handle, Action<long> progress, C
 {
     // Below this a read and a gathered write are cheaper than a system call of its own.
     private const int SmallestKernelCopy = 256 << 10;
-    private const int KernelCopyBytes = 64 << 20;
+    private const int KernelCopyBytes = 32 << 20;
+    private const int PushBytes = 32 << 20;
 
     private readonly byte[] _buffer = new byte[4 << 20];
     private int _buffered;
+    private long _pushed;
     private bool _kernelCopies = true;
 
     /// <summary>Bytes taken so far.</summary>
@@ -56,7 +58,7 @@ internal sealed class GgufOutput(SafeFileHandle handle, Action<long> progress, C
                 }
                 if (done == 0) throw Changed(source);
                 Position += done;
-                progress(Position);
+                Advanced();
             }
             else
             {
@@ -77,6 +79,17 @@ internal sealed class GgufOutput(SafeFileHandle handle, Action<long> progress, C
         if (_buffered == 0) return;
         RandomAccess.Write(handle, _buffer.AsSpan(0, _buffered), Position - _buffered);
         _buffered = 0;
+        Advanced();
+    }
+
+    /// <summary>Everything up to <see cref="Position"/> is handed over: lets the disk begin with it, so that syncing at the end finds little left.</summary>
+    private void Advanced()
+    {
+        if (Position - _pushed >= PushBytes)
+        {
+            Posix.BeginWriteback(handle, _pushed, Position - _pushed);
+            _pushed = Position;
+        }
         progress(Position);
     }
 
