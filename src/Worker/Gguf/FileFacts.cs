@@ -153,7 +153,12 @@ public sealed class FileFacts
         else if (value.ElementType == GgufValueType.UInt64) json.WriteNumber("value", value.Get<ulong>());
         else if (value.ElementType == GgufValueType.Bool) json.WriteBoolean("value", value.Get<bool>());
         else if (value.IsText || !double.IsFinite(value.GetNumber())) json.WriteString("value", value.ToString());
-        else json.WriteRawValue(value.ToString());
+        else
+        {
+            // As short as the value's own type needs.
+            json.WritePropertyName("value");
+            json.WriteRawValue(value.ToString());
+        }
         json.WriteEndObject();
     }
 }
