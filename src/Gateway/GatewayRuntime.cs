@@ -6,7 +6,7 @@ using FinerCut.Gateway.Workers;
 namespace FinerCut.Gateway;
 
 /// <summary>What begins once the socket listens, and ends in the opposite order.</summary>
-public sealed class GatewayRuntime(RouteOwner routes, Supervisor supervisor, Rollouts rollouts, JobQueue jobs) : IAsyncDisposable
+public sealed class GatewayRuntime(RouteOwner routes, Supervisor supervisor, Rollouts rollouts, JobQueue jobs)
 {
     public async Task StartAsync()
     {
@@ -15,7 +15,7 @@ public sealed class GatewayRuntime(RouteOwner routes, Supervisor supervisor, Rol
         jobs.Start();
     }
 
-    public async ValueTask DisposeAsync()
+    public async Task StopAsync()
     {
         await jobs.DisposeAsync();
         await supervisor.DisposeAsync();

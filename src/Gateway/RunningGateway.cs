@@ -46,9 +46,16 @@ public sealed class RunningGateway
             await VetModelsAsync(config, state);
             await using var app = GatewayHost.Build(config, settings, state);
             await app.StartAsync();
-            await using var runtime = app.Services.GetRequiredService<GatewayRuntime>();
-            await runtime.StartAsync();
-            return await body(new RunningGateway(app, config, state));
+            var runtime = app.Services.GetRequiredService<GatewayRuntime>();
+            try
+            {
+                await runtime.StartAsync();
+                return await body(new RunningGateway(app, config, state));
+            }
+            finally
+            {
+                await runtime.StopAsync();
+            }
         }
         catch (Exception exception) when (exception is ConfigException or StateFolderException)
         {

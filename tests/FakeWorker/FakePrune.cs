@@ -21,6 +21,7 @@ public static class FakePrune
         var checkpoint = Path.Combine(request.WorkFolder, "checkpoint");
         var done = File.Exists(checkpoint) ? int.Parse(await File.ReadAllTextAsync(checkpoint)) : 0;
         var resumed = done > 0;
+        var before = done;
         if (!File.Exists(request.CalibrationPath) || !File.Exists(request.HeldOutPath)) return Fail(request, "traffic_missing", "No traffic files.");
         for (var step = done + 1; step <= script.PruneSteps; step++)
         {
@@ -54,7 +55,8 @@ public static class FakePrune
             Lean = figures with { FileBytes = 900 },
             Removed = [.. Enumerable.Range(1, script.PruneSteps).Select(step => $"attn:{step}")],
             Blocks = 30,
-            Evaluations = script.PruneSteps,
+            // Steps of this run alone: a resumed job does fewer.
+            Evaluations = script.PruneSteps - before,
             Seconds = 1,
             Steps = ImmutableArray<PruneStep>.Empty,
         }));

@@ -31,21 +31,7 @@ public static class FakeServe
         await app.StartAsync();
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         Console.WriteLine(JsonSerializer.Serialize(new ServeLine(address), ContractJson.Default.ServeLine));
-        // The contract: the end of standard input is the end of whoever started this process.
-        if (options.ContainsKey("--supervised"))
-        {
-            _ = Task.Run(async () =>
-            {
-                var buffer = new byte[256];
-                await using var input = Console.OpenStandardInput();
-                while (await input.ReadAsync(buffer) > 0)
-                {
-                }
-
-                Environment.Exit(0);
-            });
-        }
-
+        if (options.ContainsKey("--supervised")) Supervision.Begin();
         await app.WaitForShutdownAsync();
         return 0;
     }

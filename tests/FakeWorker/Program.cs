@@ -13,6 +13,7 @@ switch (args.FirstOrDefault())
     case "serve":
         return await FakeServe.RunAsync(options);
     case "prune":
+        if (options.ContainsKey("--supervised")) Supervision.Begin();
         return await FakePrune.RunAsync(options["--job"]);
     default:
         // Other verbs: shows what it was given, for tests of the pass-through.

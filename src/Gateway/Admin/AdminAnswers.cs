@@ -2,6 +2,8 @@ using System.Text.Json;
 using FinerCut.Gateway.OpenAi;
 using FinerCut.Gateway.Routing;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace FinerCut.Gateway.Admin;
 
@@ -35,7 +37,10 @@ internal static class AdminAnswers
     public static async Task StreamAsync(
         HttpContext context, EventSubscription subscription, IEnumerable<AdminEvent> first, Func<AdminEvent, bool> wanted, Func<AdminEvent, bool> isLast)
     {
-        var time = (TimeProvider)context.RequestServices.GetService(typeof(TimeProvider))!;
+        var time = context.RequestServices.GetRequiredService<TimeProvider>();
+        // Listeners would otherwise hold up the gateway's end for as long as they like.
+        var stopping = context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping;
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
         context.Response.ContentType = "text/event-stream";
         context.Response.Headers.CacheControl = "no-store";
         foreach (var happened in first)
@@ -44,14 +49,22 @@ internal static class AdminAnswers
             if (isLast(happened)) return;
         }
 
+        Task<AdminEvent>? next = null;
         while (true)
         {
             try
             {
-                var happened = await subscription.Events.ReadAsync(context.RequestAborted).AsTask().WaitAsync(HeartBeat, time, context.RequestAborted);
+                // A read that outlasts a heart-beat is kept: dropped, it would swallow the next event.
+                next ??= subscription.Events.ReadAsync(either.Token).AsTask();
+                var happened = await next.WaitAsync(HeartBeat, time, either.Token);
+                next = null;
                 if (!wanted(happened)) continue;
                 await WriteAsync(context, happened);
                 if (isLast(happened)) return;
+            }
+            catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+            {
+                return;
             }
             catch (TimeoutException)
             {

@@ -71,9 +71,10 @@ public sealed class JobQueue(JobStore store, JobRunner runner, EventHub hub, Gat
         }
     }
 
-    /// <summary>Lets the running job write its checkpoint.</summary>
+    /// <summary>Lets the running job write its checkpoint. May be called again.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (_stopping.IsCancellationRequested) return;
         await _stopping.CancelAsync();
         await _loop;
         _wake.Dispose();

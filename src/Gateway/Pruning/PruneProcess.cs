@@ -34,11 +34,7 @@ public sealed class PruneProcess(WorkerConfig config, ILoggerFactory loggers, Ti
             else if (parsed.Progress is { } step) progress.Report(step);
             else result = parsed.Result ?? result;
         });
-        var errors = ForEachLineAsync(process.StandardError, line =>
-        {
-            lastError = line;
-            logger.LogInformation("{Line}", line);
-        });
+        var errors = ForEachLineAsync(process.StandardError, line => lastError = WorkerLog.Forward(logger, line));
         try
         {
             await process.WaitForExitAsync(cancellationToken);
@@ -83,15 +79,7 @@ public sealed class PruneProcess(WorkerConfig config, ILoggerFactory loggers, Ti
     private async Task StopAsync(Process process)
     {
         ProcessSignals.Terminate(process);
-        try
-        {
-            process.StandardInput.Close();
-        }
-        catch (IOException)
-        {
-            // Already gone.
-        }
-
+        // Its standard input stays open until then: the end of that would end it before its checkpoint is written.
         using var late = new CancellationTokenSource(config.StopTimeout, time);
         try
         {
@@ -106,7 +94,7 @@ public sealed class PruneProcess(WorkerConfig config, ILoggerFactory loggers, Ti
 
     private ProcessStartInfo StartInfo(string jobFile)
     {
-        string[] command = [config.Path, "prune", "--job", jobFile];
+        string[] command = [config.Path, "prune", "--job", jobFile, "--supervised"];
         // The priority of a process is set before it starts its threads, since each thread keeps its own; nice(1) does that.
         var nice = NicePaths.FirstOrDefault(File.Exists);
         if (nice is not null) command = [nice, "-n", "10", .. command];

@@ -37,7 +37,7 @@ public static class ExchangeReader
             var plain = prompt.GetString()!;
             return new Conversation(SHA256.HashData(Encoding.UTF8.GetBytes("\0" + plain)), null, plain, text);
         }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException or FormatException)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException or FormatException or KeyNotFoundException)
         {
             return null;
         }

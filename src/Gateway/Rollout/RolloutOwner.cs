@@ -30,7 +30,7 @@ public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supe
         lock (_gate)
         {
             _current = journal.Load(model.Id);
-            Commit(_current.Restart(time.GetUtcNow()));
+            Commit(_current.Restart(Now()));
             if (!_current.Versions.TryGetValue(FullVersion, out var full) || full.Path != model.Path) Commit(RegisterFull(full));
         }
 
@@ -44,7 +44,7 @@ public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supe
     /// <summary>A version whose file a job has written, or (refused) would have.</summary>
     public void Register(VersionModel version, string reason)
     {
-        lock (_gate) Commit(_current.Register(version, reason, time.GetUtcNow()));
+        lock (_gate) Commit(_current.Register(version, reason, Now()));
     }
 
     /// <summary>Null when done; otherwise why the version did not become active. The active one is untouched then.</summary>
@@ -68,16 +68,17 @@ public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supe
             var worker = Spec(version);
             if (await StageAsync(version, worker, cancellationToken) is { } problem)
             {
-                Change(rollout => rollout.Apply(versionId, VersionEvent.StageFailed, problem, time.GetUtcNow()));
-                await supervisor.StopAsync(worker.WorkerId);
+                Change(rollout => rollout.Apply(versionId, VersionEvent.StageFailed, problem, Now()));
+                // It may have been fetched back while streams were still finishing on it.
+                BeginDrain(version);
                 return ApiError.Server(502, $"Version {versionId} did not come up: {problem}", "staging_failed");
             }
 
-            Change(rollout => rollout.Apply(versionId, VersionEvent.ProbePassed, null, time.GetUtcNow()));
+            Change(rollout => rollout.Apply(versionId, VersionEvent.ProbePassed, null, Now()));
             var left = _current.Active!;
-            Change(rollout => rollout.Promote(versionId, isRollback, reason, time.GetUtcNow()));
-            var replaced = await routes.ActivateAsync(model.Id, versionId);
-            BeginDrain(left, [.. replaced.Where(upstream => upstream.ModelId == model.Id)]);
+            Change(rollout => rollout.Promote(versionId, isRollback, reason, Now()));
+            await routes.ActivateAsync(model.Id, versionId);
+            BeginDrain(left);
             return null;
         }
         finally
@@ -110,7 +111,7 @@ public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supe
 
     private RolloutChange RegisterFull(VersionModel? known)
     {
-        var now = time.GetUtcNow();
+        var now = Now();
         var fresh = new VersionModel(FullVersion, known?.State ?? VersionState.Registered, model.Path, new FileInfo(model.Path).Length, null, now) { Replaced = known?.Replaced };
         return _current.Register(fresh, "From the settings.", now);
     }
@@ -121,6 +122,8 @@ public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supe
         try
         {
             if (ModelFiles.Problem(version.Path) is { } problem) return problem;
+            // A worker that is down keeps its memory of deaths; whoever asks for the version now deserves a fresh start.
+            if (supervisor.Find(worker.WorkerId)?.State is WorkerState.BackingOff or WorkerState.Broken) await supervisor.StopAsync(worker.WorkerId);
             var owner = supervisor.Start(worker);
             var seen = await owner.WhenAsync(state => state is not (WorkerState.Starting or WorkerState.Loading), cancellationToken);
             if (seen.State != WorkerState.Ready) return seen.Reason ?? $"The worker is {seen.State}.";
@@ -136,16 +139,18 @@ public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supe
     {
         lock (_gate)
         {
-            if (!Change(rollout => rollout.Apply(versionId, VersionEvent.StageAsked, reason, time.GetUtcNow()))) return false;
+            if (!Change(rollout => rollout.Apply(versionId, VersionEvent.StageAsked, reason, Now()))) return false;
             if (_drains.Remove(versionId, out var drain)) drain.Cancel();
             return true;
         }
     }
 
-    private void BeginDrain(VersionModel left, IReadOnlyList<Upstream> upstreams)
+    private void BeginDrain(VersionModel left)
     {
         lock (_gate)
         {
+            // All doors to the worker, also those of an earlier time at which it was active.
+            var upstreams = routes.Closed(model.Id, left.Id);
             var cancel = new CancellationTokenSource();
             _drains[left.Id] = cancel;
             _ = DrainAsync(left, upstreams, cancel);
@@ -174,13 +179,16 @@ public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supe
         {
             if (cancel.IsCancellationRequested) return;
             _drains.Remove(left.Id);
-            Change(rollout => rollout.Apply(left.Id, VersionEvent.Drained, null, time.GetUtcNow()));
+            Change(rollout => rollout.Apply(left.Id, VersionEvent.Drained, null, Now()));
             stopped = supervisor.StopAsync(Spec(left).WorkerId);
         }
 
         await stopped;
         cancel.Dispose();
     }
+
+    /// <summary>To the millisecond, as it is kept: the state reads the same before and after a restart.</summary>
+    private DateTimeOffset Now() => DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
 
     private bool Change(Func<ModelRollout, RolloutChange?> change)
     {

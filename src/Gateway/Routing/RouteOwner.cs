@@ -30,23 +30,28 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
     public int InFlight(string modelId, string versionId) =>
         _known.Where(upstream => upstream.ModelId == modelId && upstream.VersionId == versionId).Sum(upstream => upstream.InFlight);
 
+    /// <summary>A version's upstreams that take no more requests and still answer some.</summary>
+    public ImmutableArray<Upstream> Closed(string modelId, string versionId) =>
+        [.. _known.Where(upstream => upstream.ModelId == modelId && upstream.VersionId == versionId && upstream.IsClosed && !upstream.Drained.IsCompleted)];
+
     public void Start() => _loop = Task.Run(RunAsync);
 
     public void Changed(WorkerModel worker) => _events.Writer.TryWrite(() => ApplyAsync(worker));
 
     /// <summary>
-    /// Makes a version the one that new requests go to. Completes once that is so, with the upstreams that it replaced, closed: they hold only
+    /// Makes a version the one that new requests go to. Completes once that is so and the upstreams that it replaced are closed: they hold only
     /// requests that began before.
     /// </summary>
-    public async Task<ImmutableArray<Upstream>> ActivateAsync(string modelId, string versionId)
+    public async Task ActivateAsync(string modelId, string versionId)
     {
-        var done = new TaskCompletionSource<ImmutableArray<Upstream>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var queued = _events.Writer.TryWrite(async () =>
         {
             try
             {
                 _active[modelId] = versionId;
-                done.SetResult(await PublishAsync());
+                await PublishAsync();
+                done.SetResult();
             }
             catch (Exception exception)
             {
@@ -54,7 +59,7 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
             }
         });
         ObjectDisposedException.ThrowIf(!queued, this);
-        return await done.Task;
+        await done.Task;
     }
 
     public async ValueTask DisposeAsync()
@@ -89,7 +94,7 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
         WorkerPublished?.Invoke(worker);
     }
 
-    private async Task<ImmutableArray<Upstream>> PublishAsync()
+    private async Task PublishAsync()
     {
         var next = new Dictionary<string, Upstream>(StringComparer.Ordinal);
         foreach (var worker in _workers.Values.Where(worker => worker.Address is not null))
@@ -115,10 +120,10 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
         _current = model;
         previous.Replace();
 
+        // Only now, when nobody can choose them from the newest snapshot any more.
         var routed = model.Models.Values.SelectMany(route => route.Upstreams).ToHashSet();
-        var replaced = previous.Models.Values.SelectMany(route => route.Upstreams).Where(upstream => !routed.Contains(upstream)).ToImmutableArray();
-        foreach (var upstream in replaced) upstream.Close();
-        return replaced;
+        var left = previous.Models.Values.SelectMany(route => route.Upstreams).Where(upstream => !routed.Contains(upstream));
+        foreach (var upstream in left.Concat(_draining)) upstream.Close();
     }
 
     private ModelRoute Route(string modelId, string versionId)

@@ -136,8 +136,7 @@ public sealed class WorkerProcess : IAsyncDisposable
             while (await _process.StandardError.ReadLineAsync() is { } line)
             {
                 if (line.Length == 0) continue;
-                _lastError = line;
-                _logger.LogInformation("{Line}", line);
+                _lastError = WorkerLog.Forward(_logger, line);
             }
         }
         catch (IOException exception)

@@ -1,0 +1,195 @@
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using System.Threading.Channels;
+
+namespace FinerCut.Tests.Processes;
+
+/// <summary>A real gateway process over fake workers, in a folder of its own that goes with it.</summary>
+public sealed partial class GatewayProcess : IAsyncDisposable
+{
+    public const string Model = "tiny";
+    public const string AdminKey = "test-admin-key-0123456789";
+
+    private readonly List<string> _lines = [];
+    private readonly Channel<string> _output = Channel.CreateUnbounded<string>();
+    private Process _process = null!;
+
+    private GatewayProcess(string folder) => Folder = folder;
+
+    public string Folder { get; }
+
+    public HttpClient Client { get; private set; } = null!;
+
+    public HttpClient Admin { get; private set; } = null!;
+
+    public int Port { get; private set; }
+
+    public string Log
+    {
+        get
+        {
+            lock (_lines) return string.Join('\n', _lines);
+        }
+    }
+
+    private static string Configuration => new DirectoryInfo(AppContext.BaseDirectory).Name;
+
+    private static string Artifacts => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../.."));
+
+    public static string Program { get; } = Path.Combine(Artifacts, "Gateway", Configuration, "FinerCut.Gateway");
+
+    public static string Worker { get; } = Path.Combine(Artifacts, "FakeWorker", Configuration, "FinerCut.FakeWorker");
+
+    /// <summary>Makes the folder with its settings; nothing runs yet.</summary>
+    public static GatewayProcess Prepare(Action<JsonObject>? change = null)
+    {
+        var folder = Directory.CreateTempSubdirectory("finercut-gateway-").FullName;
+        // The smallest sound GGUF: header, no key-values, no tensors.
+        File.WriteAllBytes(Path.Combine(folder, "tiny.gguf"), [.. "GGUF"u8, 3, 0, 0, 0, .. new byte[16]]);
+        var settings = (JsonObject)JsonNode.Parse($$"""
+            {
+              "Listen": { "Port": 0 },
+              "Admin": { "Key": "{{AdminKey}}" },
+              "Worker": { "Path": {{JsonSerializer.Serialize(Worker)}}, "Restart": { "FirstDelaySeconds": 0.01, "BreakerDeaths": 4, "BreakerPauseSeconds": 60 } },
+              "Jobs": { "MinConversations": 4 },
+              "Models": { "{{Model}}": { "Path": "tiny.gguf", "Recording": { "Enabled": true } } },
+              "Logging": { "LogLevel": { "Default": "Information" } }
+            }
+            """)!;
+        change?.Invoke(settings);
+        File.WriteAllText(Path.Combine(folder, "appsettings.json"), settings.ToJsonString());
+        return new GatewayProcess(folder);
+    }
+
+    public static async Task<GatewayProcess> StartAsync(Action<JsonObject>? change = null)
+    {
+        var gateway = Prepare(change);
+        await gateway.RunAsync();
+        return gateway;
+    }
+
+    /// <summary>Starts (again) and waits until the model answers, or only until the gateway listens.</summary>
+    public async Task RunAsync(bool ready = true)
+    {
+        _process = Process.Start(Info(Folder))!;
+        _ = PumpAsync(_process.StandardOutput);
+        _ = PumpAsync(_process.StandardError);
+        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(120));
+        string address;
+        while (true)
+        {
+            var line = await _output.Reader.ReadAsync(late.Token).AsTask().WaitAsync(late.Token);
+            if (Listening().Match(line) is not { Success: true } match) continue;
+            address = match.Groups[1].Value;
+            break;
+        }
+
+        Port = new Uri(address).Port;
+        Client = new HttpClient { BaseAddress = new Uri(address), Timeout = TimeSpan.FromSeconds(120) };
+        Admin = new HttpClient { BaseAddress = new Uri(address), Timeout = TimeSpan.FromSeconds(120), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", AdminKey) } };
+        if (ready) await Eventually.BeAsync(async () => (await Client.GetAsync("/health")).StatusCode == HttpStatusCode.OK, () => Log);
+    }
+
+    /// <summary>Runs to the end: for starts that are refused.</summary>
+    public static async Task<(int Code, string Output)> RunToEndAsync(string folder, params string[] arguments)
+    {
+        using var process = Process.Start(Info(folder, arguments))!;
+        var output = process.StandardOutput.ReadToEndAsync();
+        var errors = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(120));
+        return (process.ExitCode, await output + await errors);
+    }
+
+    public void Script(string json) => File.WriteAllText(Path.Combine(Folder, "script.json"), json);
+
+    public async Task<JsonElement> GetAsync(string path)
+    {
+        using var response = await Admin.GetAsync(path);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        return JsonElement.Parse(await response.Content.ReadAsStringAsync());
+    }
+
+    public async Task<(HttpStatusCode Status, JsonElement Body)> SendAsync(HttpMethod method, string path, string? json = null)
+    {
+        using var request = new HttpRequestMessage(method, path);
+        if (json is not null) request.Content = new StringContent(json, Encoding.UTF8, "application/json");
+        using var response = await Admin.SendAsync(request);
+        var text = await response.Content.ReadAsStringAsync();
+        return (response.StatusCode, text.Length == 0 ? default : JsonElement.Parse(text));
+    }
+
+    public Task<(HttpStatusCode Status, JsonElement Body)> PromoteAsync(string version) =>
+        SendAsync(HttpMethod.Post, $"/admin/models/{Model}/promote", $$"""{"version":"{{version}}"}""");
+
+    public async Task<IReadOnlyList<JsonElement>> WorkersAsync() => [.. (await GetAsync("/admin/workers")).GetProperty("workers").EnumerateArray()];
+
+    /// <summary>Records some conversations, orders a job and returns its id.</summary>
+    public async Task<string> OrderJobAsync(string body = """{"budget":{"sublayers":3}}""")
+    {
+        for (var i = 0; i < 6; i++) Assert.Null((await ChatStream.RunAsync(Client, $"question {i} tokens=2")).Problem);
+        await Eventually.BeAsync(async () => (await GetAsync($"/admin/models/{Model}/recording")).GetProperty("counts").GetProperty("distinct").GetInt32() >= 4, () => Log);
+        var (status, job) = await SendAsync(HttpMethod.Post, $"/admin/models/{Model}/prune", body);
+        Assert.Equal(HttpStatusCode.Accepted, status);
+        return job.GetProperty("id").GetString()!;
+    }
+
+    public async Task<JsonElement> JobEndAsync(string id)
+    {
+        JsonElement job = default;
+        await Eventually.BeAsync(async () => (job = await GetAsync($"/admin/jobs/{id}")).GetProperty("has_ended").GetBoolean(), () => Log);
+        return job;
+    }
+
+    public void Kill()
+    {
+        _process.Kill();
+        _process.WaitForExit();
+    }
+
+    /// <summary>Asks it to end (SIGTERM) and returns its exit code.</summary>
+    public async Task<int> StopAsync()
+    {
+        using (var kill = Process.Start("kill", $"-TERM {_process.Id}")) await kill.WaitForExitAsync();
+        await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(120));
+        return _process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_process is not null)
+        {
+            if (!_process.HasExited) _process.Kill(entireProcessTree: true);
+            await _process.WaitForExitAsync();
+            _process.Dispose();
+        }
+
+        Client?.Dispose();
+        Admin?.Dispose();
+        Directory.Delete(Folder, recursive: true);
+    }
+
+    private static ProcessStartInfo Info(string folder, params string[] arguments) => new(Program, arguments)
+    {
+        WorkingDirectory = folder,
+        RedirectStandardOutput = true,
+        RedirectStandardError = true,
+        Environment = { ["FAKE_WORKER_SCRIPT"] = Path.Combine(folder, "script.json") },
+    };
+
+    private async Task PumpAsync(StreamReader reader)
+    {
+        while (await reader.ReadLineAsync() is { } line)
+        {
+            lock (_lines) _lines.Add(line);
+            _output.Writer.TryWrite(line);
+        }
+    }
+
+    [GeneratedRegex("listens on (http://[^ ]+)")]
+    private static partial Regex Listening();
+}
