@@ -37,8 +37,9 @@ public sealed class LeanGateway : IAsyncLifetime
             new JsonObject
             {
                 ["budget"] = new JsonObject { ["sublayers"] = 2 },
-                ["max_calibration_tokens"] = 192,
-                ["max_held_out_tokens"] = 256,
+                ["max_calibration_tokens"] = 240,
+                ["max_sequence_tokens"] = 48,
+                ["max_held_out_tokens"] = 384,
                 ["min_tokens"] = 128,
                 ["gate"] = new JsonObject { ["max_mean_kl"] = 5, ["min_top1_agreement"] = 0.1, ["max_answer_nll_increase"] = 5 },
             },
