@@ -47,7 +47,14 @@ public sealed class LeanGateway : IAsyncLifetime
         Assert.True(Job["state"]!.GetValue<string>() == "passed", $"{Job.ToJsonString()}\n{Gateway.Process.Output}\n{Gateway.Process.Errors}");
     }
 
-    internal async Task StartAsync(CancellationToken cancellationToken) => Gateway = await GatewayProcess.StartAsync(StateFolder, cancellationToken, $"--Models:{Checkout.ModelId}:Path", Checkout.Model, $"--Models:{Checkout.ModelId}:Recording:Enabled", "true");
+    /// <summary>
+    /// One thread a process: ggml spins at its barriers, so workers with a thread a core, beside each other and beside other test programs,
+    /// would wait for each other most of the time.
+    /// </summary>
+    internal async Task StartAsync(CancellationToken cancellationToken) => Gateway = await GatewayProcess.StartAsync(
+        StateFolder, cancellationToken,
+        $"--Models:{Checkout.ModelId}:Path", Checkout.Model, $"--Models:{Checkout.ModelId}:Recording:Enabled", "true",
+        $"--Models:{Checkout.ModelId}:Threads", "1", "--Jobs:Threads", "1");
 
     /// <summary>Orders a job and waits for its end.</summary>
     internal async Task<JsonNode> PruneAsync(JsonObject order, CancellationToken cancellationToken)
