@@ -41,6 +41,7 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
         Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
         var bytes = Row("paper", new PaperSearch(), new SearchBudget(count, null), $"{count} sublayers");
         Row("lazy greedy", new LazyGreedySearch(), new SearchBudget(null, bytes), "the same bytes");
+        Row("lazy greedy, first look at 1/4", new LazyGreedySearch(0.25), new SearchBudget(null, bytes), "the same bytes");
 
         long Row(string name, ISearch search, SearchBudget budget, string asked)
         {

@@ -7,7 +7,11 @@ namespace FinerCut.Pruning.Searches;
 /// would win; only then is it found again (Minoux's accelerated greedy: exact where growth never falls as more is removed, and close
 /// where it seldom does). A candidate is credited with no more bytes than the budget still asks for.
 /// </summary>
-public sealed class LazyGreedySearch : ISearch
+/// <param name="firstShare">
+/// Share of the tokens for a candidate's first look, in (0, 1]. Below 1 it is a race: all candidates run on few tokens, and only those that
+/// then look like winners on all of them; none is removed before that.
+/// </param>
+public sealed class LazyGreedySearch(double firstShare = 1) : ISearch
 {
     /// <summary>Evaluations a step once every candidate was scored: first guess of the estimate, before it knows better.</summary>
     private const int FirstGuess = 8;
@@ -35,10 +39,11 @@ public sealed class LazyGreedySearch : ISearch
             var best = Best(problem, mask, open, growth, removed);
             while (foundAt[best] != steps.Count)
             {
-                var score = scorer.Score([problem.Candidates[best].Apply(mask)], 1, cancellationToken)[0];
+                var share = double.IsNegativeInfinity(growth[best]) ? firstShare : 1;
+                var score = scorer.Score([problem.Candidates[best].Apply(mask)], share, cancellationToken)[0];
                 evaluations++;
                 growth[best] = !double.IsFinite(score) ? double.PositiveInfinity : score - (double.IsFinite(distance) ? distance : 0);
-                foundAt[best] = steps.Count;
+                foundAt[best] = share < 1 ? -1 : steps.Count;
                 observer.Evaluated(Pace(problem, mask, steps.Count, evaluations));
                 best = Best(problem, mask, open, growth, removed);
             }

@@ -56,7 +56,7 @@ public class GraphMaskScorerTests
     public void A_share_of_the_tokens_scores_the_first_batches()
     {
         using var bench = Workbench.Tiny(Model);
-        var set = bench.RandomTokens(3, 400, 400, 400, 400);
+        var set = bench.RandomTokens(3, 200, 200, 200, 200);
         var units = UnitMap.Sublayers(bench.Shape);
         var mask = CutMask.None(units).With(3);
         using var all = Scorer(bench, units, set, 1 << 30);

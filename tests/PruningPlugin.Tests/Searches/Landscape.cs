@@ -11,6 +11,9 @@ internal sealed class Landscape(UnitMap units, Func<CutMask, double> distance) :
 
     public UnitMap Units => units;
 
+    /// <summary>What a share of the tokens says, where that differs from all.</summary>
+    public Func<CutMask, double>? OnFewTokens { get; init; }
+
     /// <summary>Called before each evaluation; tests cancel here.</summary>
     public Action<int> Before { get; set; } = _ => { };
 
@@ -39,6 +42,7 @@ internal sealed class Landscape(UnitMap units, Func<CutMask, double> distance) :
     {
         Before(Scored.Count);
         cancellationToken.ThrowIfCancellationRequested();
+        if (share < 1 && OnFewTokens is { } few) return few(mask);
         Scored.Add(mask);
         return distance(mask);
     })];

@@ -85,6 +85,20 @@ public class SearchTests
     }
 
     [Fact]
+    public void A_first_look_on_few_tokens_decides_nothing()
+    {
+        // On few tokens the order is upside down by a little; every removal is still one that all tokens were asked about.
+        var units = Landscape.Map(6);
+        var distance = Landscape.Supermodular(7, units.Count);
+        var problem = Landscape.Problem(units, new SearchBudget(null, 90));
+        var exact = new LazyGreedySearch().Run(problem, new Landscape(units, distance), new Witness(), CancellationToken.None);
+        var racing = new Landscape(units, distance) { OnFewTokens = mask => distance(mask) * 0.9 };
+        var steps = new LazyGreedySearch(firstShare: 0.25).Run(problem, racing, new Witness(), CancellationToken.None);
+        Assert.Equal(exact.Select(step => (step.Mask, step.Distance)), steps.Select(step => (step.Mask, step.Distance)));
+        Assert.All(steps, step => Assert.Contains(step.Mask, racing.Scored));
+    }
+
+    [Fact]
     public void A_removal_that_helps_is_taken_and_the_budget_stops_the_search()
     {
         var units = Landscape.Map(3);
