@@ -88,7 +88,8 @@ internal sealed class GrammarBuilder
     }
 
     /// <summary>JSON may spell half a surrogate pair, which is no text and could not be generated.</summary>
-    private static void Texts(JsonElement value, string path, int depth)
+    /// <exception cref="SchemaRefusedException">There is one, or it is nested deeper than that.</exception>
+    internal static void Texts(JsonElement value, string path, int depth)
     {
         if (depth == 0) throw new SchemaRefusedException(path, "is nested too deeply.");
         try

@@ -9,7 +9,7 @@ namespace FinerCut.Worker.Grammars;
 /// </summary>
 internal sealed class LanguageSpace
 {
-    private const long MaxWork = 2_000_000;
+    private const long MaxWork = 1_000_000;
 
     private readonly Dictionary<(LanguageKind, CharSet, string, int, int?, DivisionState), Language> _made = [];
     private readonly Dictionary<(int, int), Language> _derivatives = [];

@@ -61,13 +61,13 @@ internal sealed class SchemaNode
     public SchemaNode? Target => Keyword("$ref") is { } target ? _source.Resolve(target.GetString()!, SchemaPath.Member(Path, "$ref")) : null;
 }
 
-/// <summary>How places in a schema are named.</summary>
+/// <summary>How places in a schema are named: different places differently, whatever the names of properties are.</summary>
 internal static class SchemaPath
 {
     public static string Member(string path, string name) =>
         name.Length > 0 && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '$' or '-')
             ? $"{path}.{name}"
-            : $"{path}['{(name.Length <= 64 ? name : name[..64] + "…")}']";
+            : $"{path}['{name.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal)}']";
 }
 
 /// <summary>A schema document: its places, and what local references point to.</summary>

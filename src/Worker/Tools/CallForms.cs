@@ -1,4 +1,5 @@
-using System.Collections.Immutable;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using FinerCut.Worker.Grammars;
 
 namespace FinerCut.Worker.Tools;
@@ -42,12 +43,9 @@ internal sealed class CallForms
     /// <summary>Text, calls, or text and then calls.</summary>
     public Expr Free()
     {
-        var calls = Builder.Rules.Add("calls", Forced());
+        var calls = Forced();
         switch (_family)
         {
-            case ToolFamily.Generic:
-                return Expr.Either(calls, Expr.Join(
-                    Expr.Text("{"), _space, Expr.Text("\"response\":"), _space, JsonRules.String(Builder.Rules), _space, Expr.Text("}")));
             case ToolFamily.FunctionaryRecipients:
                 return Expr.Either(
                     calls, Expr.Join(Expr.Text("all\n"), ReasoningGrammar.Without(Builder, ">>>", "text")),
@@ -62,7 +60,7 @@ internal sealed class CallForms
         var marker = _family switch { ToolFamily.Functools => "functools[", ToolFamily.FunctionaryTags => "<function=", _ => _family.Markers()[0] };
         return Expr.Either(
             ReasoningGrammar.Without(Builder, marker, "text"),
-            Expr.Join(ReasoningGrammar.UpTo(Builder, marker, "text"), Behind(Forced(), marker)));
+            Expr.Join(ReasoningGrammar.UpTo(Builder, marker, "text"), Behind(calls, marker)));
     }
 
     /// <summary>The calls without the marker that they begin with.</summary>
@@ -87,7 +85,7 @@ internal sealed class CallForms
     {
         if (!_request.IsParallel) return call;
         // The first is written out, so that its marker stands at the beginning.
-        return Expr.Join(call is Expr.Alt ? call : call, Expr.Many(Expr.Join(between, Builder.Rules.Add("call", call))));
+        return Expr.Join(call, Expr.Many(Expr.Join(between, Builder.Rules.Add("call", call))));
     }
 
     private Expr Tagged(Expr inside) =>
@@ -125,26 +123,25 @@ internal sealed class CallForms
         if (tool.Parameters is not { } schema) return JsonRules.Object(Builder.Rules);
         try
         {
-            // Tried apart: what was begun for a schema that is refused must not stay behind.
+            // Tried apart: a schema that nothing holds against shows only when it is written, and must not take the tool away in silence.
             var trial = new GrammarBuilder(GrammarLimits.Default);
             trial.Write(trial.Schema(ObjectSchema(schema), PathOf(tool), "args"), PathOf(tool));
+            return Builder.Schema(ObjectSchema(schema), PathOf(tool), tool.Name + "-args");
         }
         catch (SchemaRefusedException e) when (!tool.IsStrict)
         {
             Loosened.Add(e);
             return JsonRules.Object(Builder.Rules);
         }
-
-        return Builder.Schema(ObjectSchema(schema), PathOf(tool), tool.Name + "-args");
     }
 
     /// <summary>Arguments are an object, whether the schema says so or not.</summary>
-    private static System.Text.Json.JsonElement ObjectSchema(System.Text.Json.JsonElement schema)
+    private static JsonElement ObjectSchema(JsonElement schema)
     {
         if (schema.TryGetProperty("type", out _)) return schema;
-        var node = System.Text.Json.Nodes.JsonObject.Create(schema)!.DeepClone().AsObject();
+        var node = JsonObject.Create(schema)!.DeepClone().AsObject();
         node["type"] = "object";
-        return System.Text.Json.JsonSerializer.SerializeToElement(node, ToolJson.Default.JsonObject);
+        return JsonSerializer.SerializeToElement(node, ToolJson.Default.JsonObject);
     }
 
     private string PathOf(ToolDefinition tool) => $"tools[{_request.Tools.IndexOf(tool)}].function.parameters";

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using FinerCut.Worker.Grammars;
 
 namespace FinerCut.Worker.Tools;
 
@@ -116,10 +117,25 @@ public static class ToolRequestReader
         if (parameters is { } given)
         {
             if (given.ValueKind != JsonValueKind.Object) faults.Add(new ToolFault($"{path}.parameters", "must be a JSON schema of an object.", "invalid_type"));
+            else if (Broken(given, $"{path}.parameters") is { } fault) faults.Add(fault);
             else if (Has(given, "type", out var type) && !Is(type, "object")) faults.Add(new ToolFault($"{path}.parameters.type", "must be \"object\".", "invalid_value"));
         }
 
         if (faults.Count == before) tools.Add(new ToolDefinition(name!, Text(function, "description"), parameters, strict.ValueKind == JsonValueKind.True));
+    }
+
+    /// <summary>Whether a schema cannot even be read: half a surrogate pair, or nested without measure.</summary>
+    private static ToolFault? Broken(JsonElement schema, string path)
+    {
+        try
+        {
+            GrammarBuilder.Texts(schema, path, GrammarLimits.Default.Depth);
+            return null;
+        }
+        catch (SchemaRefusedException e)
+        {
+            return new ToolFault(e.Path, e.Reason, "invalid_value");
+        }
     }
 
     private static ToolChoice? Choice(JsonElement value, bool hasTools, List<ToolDefinition> tools, List<ToolFault> faults)

@@ -93,6 +93,7 @@ public class GrammarFromSchemaTests
     [InlineData("{\"propertyNames\":{\"pattern\":\"^[a-z]$\"},\"additionalProperties\":{\"const\":1}}", "{\"a\":1,\"b\":1}", "{\"ab\":1} {\"A\":1}")]
     [InlineData("{\"minProperties\":1,\"maxProperties\":2,\"additionalProperties\":{\"const\":1}}", "{\"a\":1} {\"a\":1,\"b\":1}", "{} {\"a\":1,\"b\":1,\"c\":1}")]
     [InlineData("{\"properties\":{\"a\\\"b\\\\é\":{\"const\":1}}}", "{\"a\\\"b\\\\é\":1}", "{\"ab\":1}")]
+    [InlineData("{\"properties\":{\"a'b\":{\"const\":1},\"a\\\\'b\":{\"const\":2}}}", "{\"a'b\":1} {\"a\\\\'b\":2}", "{\"a'b\":2}")]
     [InlineData("{\"properties\":{\"a\":false,\"b\":{\"const\":2}}}", "{} {\"b\":2}", "{\"a\":1}")]
     [InlineData("{\"properties\":{\"a\":{\"const\":1}},\"unevaluatedProperties\":false}", "{} {\"a\":1}", "{\"b\":1}")]
     public void Objects(string keywords, string accepted, string refused) => Check("{\"type\":\"object\"," + keywords[1..], accepted, refused);
