@@ -1,5 +1,10 @@
 using System.Text.Json;
 using FinerCut.Gateway.Access;
+using FinerCut.Gateway.Access.Administration;
+using FinerCut.Gateway.Access.Keys;
+using FinerCut.Gateway.Access.Metering;
+using FinerCut.Gateway.Access.Queueing;
+using FinerCut.Gateway.Access.Quotas;
 using FinerCut.Gateway.Admin;
 using FinerCut.Gateway.Configuration;
 using FinerCut.Gateway.OpenAi;
@@ -24,7 +29,7 @@ namespace FinerCut.Gateway;
 /// <summary>Puts the rooms of the house together: the only place that knows them all.</summary>
 public static class GatewayHost
 {
-    public static WebApplication Build(GatewayConfig config, IConfiguration settings, StateFolder state)
+    public static WebApplication Build(GatewayConfig config, IConfiguration settings, StateFolder state, AccessRuntime access)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = config.ContentRoot });
         builder.Configuration.AddConfiguration(settings);
@@ -39,7 +44,9 @@ public static class GatewayHost
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Yarp", LogLevel.Error).AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
         builder.Logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss.fff ", true));
         AddServices(builder.Services, config, state);
+        builder.Services.AddSingleton(config.Access).AddSingleton(access.Keys).AddSingleton(access.Ledger).AddSingleton<ModelQueues>().AddSingleton<AccessMetrics>();
         var app = builder.Build();
+        access.Start(app.Services.GetRequiredService<ILogger<AccessRuntime>>());
         Map(app, config);
         return app;
     }
@@ -88,10 +95,12 @@ public static class GatewayHost
         var rollouts = services.GetRequiredService<Rollouts>();
         var hub = services.GetRequiredService<EventHub>();
         app.UseMiddleware<ErrorMiddleware>();
+        app.UseMiddleware<AccessMiddleware>();
         app.UseRouting();
         app.MapModels(config, routes);
-        app.MapReverseProxy(proxy => proxy.UseMiddleware<RequestMiddleware>().UseMiddleware<ForwardMiddleware>());
+        app.MapReverseProxy(proxy => proxy.UseMiddleware<RequestMiddleware>().UseMiddleware<AdmissionMiddleware>().UseMiddleware<ForwardMiddleware>());
         var admin = app.MapGroup("/admin").AddEndpointFilter(services.GetRequiredService<AdminGate>());
+        admin.MapKeyAdmin(services.GetRequiredService<KeyRing>(), services.GetRequiredService<QuotaLedger>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<KeyRing>>());
         admin.MapModelAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Supervisor>(), routes, hub);
         admin.MapJobAdmin(rollouts, services.GetRequiredService<JobQueue>(), services.GetRequiredService<TrafficExport>(), hub);
         admin.MapRecordingAdmin(config, services.GetRequiredService<RecordingStore>(), services.GetRequiredService<RecordingSwitches>(), services.GetRequiredService<TrafficRecorder>());

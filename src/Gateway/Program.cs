@@ -1,4 +1,5 @@
 using FinerCut.Gateway;
+using FinerCut.Gateway.Access;
 using FinerCut.Gateway.Demo;
 using FinerCut.Jobs;
 
@@ -7,6 +8,7 @@ const string Usage = """
 
       (no verb) [--Section:Key value …]   serve; settings from appsettings.json, environment (FINERCUT_Section__Key) and command line
       demo [--stay]                       the whole loop on the embedded model: serve, record, prune, prove, hot-swap
+      key create NAME                     makes a client key while no gateway runs; shown once
       prune | eval | bench | gguf …       the Worker's verbs; add --help
     """;
 
@@ -22,6 +24,8 @@ switch (args)
         return await ServeVerb.RunAsync(rest);
     case ["demo", .. var rest]:
         return await DemoVerb.RunAsync(rest);
+    case ["key", .. var rest]:
+        return await KeyVerb.RunAsync(rest);
     case [var verb, ..] when WorkerVerbs.Names.Contains(verb):
         return await WorkerVerbs.RunAsync(args);
     case [var verb, ..] when !verb.StartsWith('-'):

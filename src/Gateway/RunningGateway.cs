@@ -44,7 +44,9 @@ public sealed class RunningGateway
             var config = GatewayConfigReader.Read(settings, contentRoot);
             using var state = StateFolder.Open(config.StateFolder);
             await VetModelsAsync(config, state);
-            await using var app = GatewayHost.Build(config, settings, state);
+            await using var access = await AccessRuntime.OpenAsync(config, state, TimeProvider.System, CancellationToken.None);
+            access.RequireKeyFor(config.Listen);
+            await using var app = GatewayHost.Build(config, settings, state, access);
             await app.StartAsync();
             var runtime = app.Services.GetRequiredService<GatewayRuntime>();
             try

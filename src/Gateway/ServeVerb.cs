@@ -1,4 +1,3 @@
-using System.Net;
 using FinerCut.Jobs;
 
 namespace FinerCut.Gateway;
@@ -24,6 +23,5 @@ public static class ServeVerb
               admin key  {(key.File is null ? "Admin:Key of the settings" : key.File)}{(key.New is null ? "" : $"  {key.New} (shown this once)")}
               state      {gateway.State.FullPath}
             """);
-        if (!IPAddress.IsLoopback(config.Listen.Address)) Console.WriteLine("  note       other machines can reach /v1: there are no client keys yet, so keep a firewall in front");
     }
 }

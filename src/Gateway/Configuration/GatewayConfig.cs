@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
+using FinerCut.Gateway.Access;
+using FinerCut.Gateway.Redaction;
 
 namespace FinerCut.Gateway.Configuration;
 
@@ -15,6 +17,10 @@ public sealed record GatewayConfig
     public required string StateFolder { get; init; }
 
     public required AdminConfig Admin { get; init; }
+
+    public AccessConfig Access { get; init; } = AccessConfig.Default;
+
+    public RedactionConfig Redaction { get; init; } = RedactionConfig.All;
 
     public required WorkerConfig Worker { get; init; }
 

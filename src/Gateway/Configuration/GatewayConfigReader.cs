@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Net;
 using System.Text.RegularExpressions;
+using FinerCut.Gateway.Access;
+using FinerCut.Gateway.Redaction;
 using Microsoft.Extensions.Configuration;
 
 namespace FinerCut.Gateway.Configuration;
@@ -25,6 +27,8 @@ public static partial class GatewayConfigReader
             Listen = Listen(root.Section("Listen")),
             StateFolder = Path.GetFullPath(root.Section("State").Text("Path") ?? "state", contentRoot),
             Admin = Admin(root.Section("Admin")),
+            Access = AccessConfig.Read(root.Section("Access")),
+            Redaction = ConversationRedaction.Read(root.Section("Redaction")),
             Worker = Worker(root.Section("Worker"), contentRoot),
             Forwarding = Forwarding(root.Section("Forwarding")),
             Jobs = Jobs(root.Section("Jobs")),

@@ -38,7 +38,7 @@ public static class DemoVerb
         var key = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));
         string[] settings =
         [
-            "--State:Path", folder, "--Admin:Key", key, "--Listen:Port", options.Port.ToString(CultureInfo.InvariantCulture),
+            "--State:Path", folder, "--Admin:Key", key, "--Access:LoopbackWithoutKey", "true", "--Listen:Port", options.Port.ToString(CultureInfo.InvariantCulture),
             $"--Models:{DemoRun.Model}:Path", Configuration.GatewayConfigReader.EmbeddedPath,
             $"--Models:{DemoRun.Model}:Sha256", Configuration.GatewayConfigReader.EmbeddedSha256,
             $"--Models:{DemoRun.Model}:Recording:Enabled", "true",

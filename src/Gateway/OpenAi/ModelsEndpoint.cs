@@ -11,10 +11,10 @@ public static class ModelsEndpoint
 {
     public static void MapModels(this IEndpointRouteBuilder app, GatewayConfig config, RouteOwner routes)
     {
-        app.MapGet("/v1/models", () => Results.Json(new { @object = "list", data = config.Models.Select(View) }));
+        app.MapGet("/v1/models", (HttpContext context) => Results.Json(new { @object = "list", data = config.Models.Where(model => IsSeen(context, model.Id)).Select(View) }));
         app.MapGet("/v1/models/{model}", async (string model, HttpContext context) =>
         {
-            if (config.Models.FirstOrDefault(known => known.Id == model) is { } found)
+            if (config.Models.FirstOrDefault(known => known.Id == model && IsSeen(context, model)) is { } found)
             {
                 await context.Response.WriteAsJsonAsync(View(found), context.RequestAborted);
                 return;
@@ -32,6 +32,9 @@ public static class ModelsEndpoint
                 statusCode: ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable);
         });
     }
+
+    /// <summary>A key sees the models that it may use.</summary>
+    private static bool IsSeen(HttpContext context, string modelId) => context.Features.Get<IModelScope>()?.Allows(modelId) ?? true;
 
     private static object View(ModelConfig model) => new
     {

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections.Immutable;
 using System.Threading.Channels;
 using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Redaction;
 using FinerCut.Gateway.Routing;
 using Microsoft.Extensions.Logging;
 
@@ -16,6 +17,7 @@ public sealed class TrafficRecorder : IAnswerTaps, IAsyncDisposable
     private readonly ImmutableDictionary<string, RecordingConfig> _bounds;
     private readonly RecordingSwitches _switches;
     private readonly RecordingStore _store;
+    private readonly Redactor _redactor;
     private readonly ILogger<TrafficRecorder> _logger;
     private readonly Channel<Captured> _queue;
     private readonly Task _writing;
@@ -27,6 +29,7 @@ public sealed class TrafficRecorder : IAnswerTaps, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(config);
         _bounds = config.Models.ToImmutableDictionary(model => model.Id, model => model.Recording, StringComparer.Ordinal);
         (_switches, _store, _logger) = (switches, store, logger);
+        _redactor = new Redactor(config.Redaction);
         _queue = Channel.CreateBounded<Captured>(new BoundedChannelOptions(256) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
         _writing = Task.Run(WriteAsync);
     }
@@ -69,7 +72,7 @@ public sealed class TrafficRecorder : IAnswerTaps, IAsyncDisposable
             {
                 var conversation = ExchangeReader.Read(captured.Request, captured.Answer, captured.IsChat);
                 // Asked again: an admin who switched recording off wants nothing recorded from then on.
-                if (conversation is not null && _switches.IsOn(captured.ModelId)) _store.Offer(captured.ModelId, conversation, _bounds[captured.ModelId]);
+                if (conversation is not null && _switches.IsOn(captured.ModelId)) _store.Offer(captured.ModelId, ConversationRedaction.Apply(_redactor, conversation), _bounds[captured.ModelId]);
             }
             catch (Exception exception)
             {

@@ -9,7 +9,7 @@ namespace FinerCut.Tests.Access;
 public sealed class PostgresServer : IAsyncLifetime
 {
     private const string Password = "only-for-tests";
-    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan StartTimeout = TimeSpan.FromSeconds(180);
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("finercut-postgres-");
     private Process? _server;
@@ -99,7 +99,7 @@ public sealed class PostgresServer : IAsyncLifetime
     }
 
     private string ConnectionString(string database) =>
-        $"Host=127.0.0.1;Port={_port};Username=finercut;Password={Password};Database={database};Timeout=10;Command Timeout=20;Maximum Pool Size=10";
+        $"Host=127.0.0.1;Port={_port};Username=finercut;Password={Password};Database={database};Timeout=60;Command Timeout=120;Maximum Pool Size=10";
 
     private async Task WaitAsync()
     {

@@ -5,25 +5,25 @@ namespace FinerCut.Tests.Access;
 public class ScopeMatrixTests
 {
     /// <summary>Rows: an endpoint and the single grants that open it; all others must not.</summary>
-    public static TheoryData<Endpoint, Grants> Rows() => new()
+    public static TheoryData<ApiEndpoint, Grants> Rows() => new()
     {
-        { Endpoint.ChatCompletions, Grants.Chat },
-        { Endpoint.Completions, Grants.Completions },
-        { Endpoint.Embeddings, Grants.Embeddings },
-        { Endpoint.Rerank, Grants.Rerank },
-        { Endpoint.Responses, Grants.Responses },
-        { Endpoint.Messages, Grants.Messages },
-        { Endpoint.Tokenize, Grants.Tokenize },
-        { Endpoint.ListModels, Grants.Models },
-        { Endpoint.Metrics, Grants.Metrics },
-        { Endpoint.Admin, Grants.Admin },
+        { ApiEndpoint.ChatCompletions, Grants.Chat },
+        { ApiEndpoint.Completions, Grants.Completions },
+        { ApiEndpoint.Embeddings, Grants.Embeddings },
+        { ApiEndpoint.Rerank, Grants.Rerank },
+        { ApiEndpoint.Responses, Grants.Responses },
+        { ApiEndpoint.Messages, Grants.Messages },
+        { ApiEndpoint.Tokenize, Grants.Tokenize },
+        { ApiEndpoint.ListModels, Grants.Models },
+        { ApiEndpoint.Metrics, Grants.Metrics },
+        { ApiEndpoint.Admin, Grants.Admin },
     };
 
     private static readonly Grants[] Single = [.. Enum.GetValues<Grants>().Where(grant => grant != Grants.None && grant != Grants.Inference)];
 
     [Theory]
     [MemberData(nameof(Rows))]
-    public void One_grant_opens_one_endpoint(Endpoint endpoint, Grants opener)
+    public void One_grant_opens_one_endpoint(ApiEndpoint endpoint, Grants opener)
     {
         foreach (var grant in Single) Assert.Equal(grant == opener, ScopeMatrix.Allows(new KeyScopes(grant, ["*"]), endpoint));
         Assert.False(ScopeMatrix.Allows(new KeyScopes(Grants.None, ["*"]), endpoint));
@@ -33,35 +33,35 @@ public class ScopeMatrixTests
     [Fact]
     public void The_table_is_whole()
     {
-        var rows = Rows().Select(row => row.Data.Item1).Append(Endpoint.Public).Append(Endpoint.Unknown);
-        Assert.Equal(Enum.GetValues<Endpoint>().Order(), rows.Order());
-        foreach (var endpoint in Enum.GetValues<Endpoint>()) ScopeMatrix.Needed(endpoint);
-        Assert.Throws<ArgumentOutOfRangeException>(() => ScopeMatrix.Needed((Endpoint)999));
+        var rows = Rows().Select(row => row.Data.Item1).Append(ApiEndpoint.Public).Append(ApiEndpoint.Unknown);
+        Assert.Equal(Enum.GetValues<ApiEndpoint>().Order(), rows.Order());
+        foreach (var endpoint in Enum.GetValues<ApiEndpoint>()) ScopeMatrix.Needed(endpoint);
+        Assert.Throws<ArgumentOutOfRangeException>(() => ScopeMatrix.Needed((ApiEndpoint)999));
     }
 
     [Theory]
-    [InlineData("/v1/chat/completions", Endpoint.ChatCompletions)]
-    [InlineData("/V1/Chat/Completions/", Endpoint.ChatCompletions)]
-    [InlineData("/v1/completions", Endpoint.Completions)]
-    [InlineData("/v1/embeddings", Endpoint.Embeddings)]
-    [InlineData("/v1/rerank", Endpoint.Rerank)]
-    [InlineData("/v1/responses", Endpoint.Responses)]
-    [InlineData("/v1/messages", Endpoint.Messages)]
-    [InlineData("/v1/messages/count_tokens", Endpoint.Messages)]
-    [InlineData("/tokenize", Endpoint.Tokenize)]
-    [InlineData("/v1/models", Endpoint.ListModels)]
-    [InlineData("/v1/models/smollm2", Endpoint.ListModels)]
-    [InlineData("/metrics", Endpoint.Metrics)]
-    [InlineData("/admin", Endpoint.Admin)]
-    [InlineData("/admin/keys/0123", Endpoint.Admin)]
-    [InlineData("/ADMIN/keys", Endpoint.Admin)]
-    [InlineData("/administer", Endpoint.Unknown)]
-    [InlineData("/health", Endpoint.Public)]
-    [InlineData("/", Endpoint.Public)]
-    [InlineData("/v1/unheard-of", Endpoint.Unknown)]
-    [InlineData("//admin/keys", Endpoint.Unknown)]
-    [InlineData("/v1/chat/completions/../../../admin", Endpoint.Unknown)]
-    public void A_path_is_one_endpoint(string path, Endpoint endpoint) => Assert.Equal(endpoint, Endpoints.Of(path));
+    [InlineData("/v1/chat/completions", ApiEndpoint.ChatCompletions)]
+    [InlineData("/V1/Chat/Completions/", ApiEndpoint.ChatCompletions)]
+    [InlineData("/v1/completions", ApiEndpoint.Completions)]
+    [InlineData("/v1/embeddings", ApiEndpoint.Embeddings)]
+    [InlineData("/v1/rerank", ApiEndpoint.Rerank)]
+    [InlineData("/v1/responses", ApiEndpoint.Responses)]
+    [InlineData("/v1/messages", ApiEndpoint.Messages)]
+    [InlineData("/v1/messages/count_tokens", ApiEndpoint.Messages)]
+    [InlineData("/tokenize", ApiEndpoint.Tokenize)]
+    [InlineData("/v1/models", ApiEndpoint.ListModels)]
+    [InlineData("/v1/models/smollm2", ApiEndpoint.ListModels)]
+    [InlineData("/metrics", ApiEndpoint.Metrics)]
+    [InlineData("/admin", ApiEndpoint.Admin)]
+    [InlineData("/admin/keys/0123", ApiEndpoint.Admin)]
+    [InlineData("/ADMIN/keys", ApiEndpoint.Admin)]
+    [InlineData("/administer", ApiEndpoint.Unknown)]
+    [InlineData("/health", ApiEndpoint.Public)]
+    [InlineData("/", ApiEndpoint.Public)]
+    [InlineData("/v1/unheard-of", ApiEndpoint.Unknown)]
+    [InlineData("//admin/keys", ApiEndpoint.Unknown)]
+    [InlineData("/v1/chat/completions/../../../admin", ApiEndpoint.Unknown)]
+    public void A_path_is_one_endpoint(string path, ApiEndpoint endpoint) => Assert.Equal(endpoint, ApiEndpoints.Of(path));
 
     [Theory]
     [InlineData("*", "anything", true)]

@@ -54,6 +54,7 @@ public sealed partial class GatewayProcess : IAsyncDisposable
         var settings = (JsonObject)JsonNode.Parse($$"""
             {
               "Listen": { "Port": 0 },
+              "Access": { "LoopbackWithoutKey": true },
               "Admin": { "Key": "{{AdminKey}}" },
               "Worker": { "Path": {{JsonSerializer.Serialize(Worker)}}, "Restart": { "FirstDelaySeconds": 0.01, "BreakerDeaths": 4, "BreakerPauseSeconds": 60 } },
               "Jobs": { "MinConversations": 4 },

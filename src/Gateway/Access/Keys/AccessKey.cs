@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace FinerCut.Gateway.Access.Keys;
 
@@ -64,5 +65,6 @@ public sealed record KeyLimits(long? RequestsPerMinute = null, long? TokensPerMi
     public static KeyLimits None { get; } = new();
 
     /// <summary>True when there is nothing to count.</summary>
+    [JsonIgnore]
     public bool AreOpen => this == None;
 }

@@ -6,23 +6,23 @@ namespace FinerCut.Gateway.Access.Keys;
 public static class ScopeMatrix
 {
     /// <summary>The grant that an endpoint asks for; None where none is needed.</summary>
-    public static Grants Needed(Endpoint endpoint) => endpoint switch
+    public static Grants Needed(ApiEndpoint endpoint) => endpoint switch
     {
-        Endpoint.Public or Endpoint.Unknown => Grants.None,
-        Endpoint.ChatCompletions => Grants.Chat,
-        Endpoint.Completions => Grants.Completions,
-        Endpoint.Embeddings => Grants.Embeddings,
-        Endpoint.Rerank => Grants.Rerank,
-        Endpoint.Responses => Grants.Responses,
-        Endpoint.Messages => Grants.Messages,
-        Endpoint.Tokenize => Grants.Tokenize,
-        Endpoint.ListModels => Grants.Models,
-        Endpoint.Metrics => Grants.Metrics,
-        Endpoint.Admin => Grants.Admin,
+        ApiEndpoint.Public or ApiEndpoint.Unknown => Grants.None,
+        ApiEndpoint.ChatCompletions => Grants.Chat,
+        ApiEndpoint.Completions => Grants.Completions,
+        ApiEndpoint.Embeddings => Grants.Embeddings,
+        ApiEndpoint.Rerank => Grants.Rerank,
+        ApiEndpoint.Responses => Grants.Responses,
+        ApiEndpoint.Messages => Grants.Messages,
+        ApiEndpoint.Tokenize => Grants.Tokenize,
+        ApiEndpoint.ListModels => Grants.Models,
+        ApiEndpoint.Metrics => Grants.Metrics,
+        ApiEndpoint.Admin => Grants.Admin,
         _ => throw new ArgumentOutOfRangeException(nameof(endpoint), endpoint, "An endpoint without a row in the scope matrix."),
     };
 
-    public static bool Allows(KeyScopes scopes, Endpoint endpoint)
+    public static bool Allows(KeyScopes scopes, ApiEndpoint endpoint)
     {
         var needed = Needed(endpoint);
         return (scopes.Grants & needed) == needed;

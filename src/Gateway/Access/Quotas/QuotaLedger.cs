@@ -103,7 +103,7 @@ public sealed class QuotaLedger : IAsyncDisposable
     /// <summary>Takes no more, and writes what was posted, for as long as the store's time-out.</summary>
     public async ValueTask DisposeAsync()
     {
-        _entries.Writer.TryComplete();
+        if (!_entries.Writer.TryComplete()) return;
         _stopping.CancelAfter(StoreTimeout);
         await _loop.ConfigureAwait(false);
         _stopping.Dispose();
