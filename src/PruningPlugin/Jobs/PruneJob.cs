@@ -20,6 +20,9 @@ internal sealed class PruneJob : IDisposable
     /// <summary>Fewest conversations whose bootstrap says anything.</summary>
     private const int MinConversations = 4;
 
+    /// <summary>Tokens of a candidate's first look: most are far from winning, and a quarter says so.</summary>
+    private const double FirstShare = 0.25;
+
     private readonly JobContext _context;
     private readonly FullModel _full;
     private readonly PruneTraffic _traffic;
@@ -156,7 +159,7 @@ internal sealed class PruneJob : IDisposable
             steps.Add(new PruneStep(step.Number, step.Removed.Name, step.Distance, bytes, step.Evaluations, journaled.Seconds - before));
             journal.Save(steps.Select(made => made.Removed));
         };
-        ISearch search = Request.Search == SearchKind.Paper ? new PaperSearch() : new LazyGreedySearch();
+        ISearch search = Request.Search == SearchKind.Paper ? new PaperSearch() : new LazyGreedySearch(FirstShare);
         try
         {
             var found = search.Run(problem, journaled, _progress, cancellationToken);

@@ -1,0 +1,121 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using FinerCut.Gguf;
+using FinerCut.Jobs;
+using FinerCut.TestModels;
+
+namespace FinerCut.Tests.Prune;
+
+/// <summary>The prune verb as the Gateway starts it: a process, a job file, lines on standard output, signals, an exit code.</summary>
+public sealed partial class PruneVerbTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("finercut-prune-verb-").FullName;
+
+    private PruneRequest Request => new()
+    {
+        JobId = "job", ModelPath = At("model.gguf"), OutputPath = At("lean.gguf"), WorkFolder = At("work"), CalibrationPath = At("calibration.jsonl"), HeldOutPath = At("held-out.jsonl"),
+        Budget = new PruneBudget(Sublayers: 3), Gate = new GateThresholds { MaxMeanKl = 1e6, MinTop1Agreement = 0, MaxAnswerNllIncrease = 1e6 }, Threads = 1, MinTokens = 100,
+    };
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task Stopped_by_a_signal_it_writes_its_checkpoint_and_resumes_to_the_same_result()
+    {
+        WriteInputs(blocks: 8);
+        var undisturbed = await RunAsync(Request with { WorkFolder = At("undisturbed") });
+        Assert.Equal((ExitCode.Success, PruneOutcome.Passed), (undisturbed.Code, undisturbed.Result.Outcome));
+
+        var stopped = await RunAsync(Request, signalAfter: 5);
+        Assert.Equal((ExitCode.Interrupted, PruneOutcome.Interrupted), (stopped.Code, stopped.Result.Outcome));
+        Assert.True(File.Exists(At("work/checkpoint.json")));
+        Assert.False(File.Exists(At("lean.gguf.unproven")));
+
+        var resumed = await RunAsync(Request);
+        Assert.Equal(ExitCode.Success, resumed.Code);
+        Assert.Equal(undisturbed.Result.Steps.Select(step => (step.Removed, step.Distance, step.Evaluations)), resumed.Result.Steps.Select(step => (step.Removed, step.Distance, step.Evaluations)));
+        Assert.Equal(undisturbed.Result.Lean!.Sha256, resumed.Result.Lean!.Sha256);
+        var kept = JsonSerializer.Deserialize(File.ReadAllBytes(At("work/result.json")), ContractJson.Default.PruneResult)!;
+        Assert.Equal(resumed.Result.Lean.Sha256, kept.Lean!.Sha256);
+    }
+
+    [Fact]
+    public async Task A_refusal_has_its_own_exit_code_and_leaves_no_file()
+    {
+        WriteInputs(blocks: 3);
+        var refused = await RunAsync(Request with { Gate = new GateThresholds { MaxMeanKl = 1e-9 } });
+        Assert.Equal((ExitCode.Refused, PruneOutcome.Refused), (refused.Code, refused.Result.Outcome));
+        Assert.False(refused.Result.Gate!.Passed);
+        Assert.False(File.Exists(Request.OutputPath));
+    }
+
+    [Fact]
+    public async Task Bad_input_is_told_before_anything_is_begun()
+    {
+        WriteInputs(blocks: 3);
+        File.WriteAllText(At("calibration.jsonl"), """{"id":"a","prompt":"x","secret text":1}""");
+        var traffic = await RunAsync(Request);
+        Assert.Equal((ExitCode.BadInput, "bad_traffic"), (traffic.Code, traffic.Result.Error!.Code));
+        Assert.Contains("calibration.jsonl, line 1", traffic.Result.Error.Message, StringComparison.Ordinal);
+
+        var values = await RunAsync(Request with { MaxSequenceTokens = 1, Threads = -1 });
+        Assert.Equal((ExitCode.BadInput, "bad_request"), (values.Code, values.Result.Error!.Code));
+        Assert.Contains("max_sequence_tokens: 1", values.Result.Error.Message, StringComparison.Ordinal);
+        Assert.Contains("threads: -1", values.Result.Error.Message, StringComparison.Ordinal);
+
+        File.WriteAllText(At("job.json"), """{"job_id":"j","surprise":1}""");
+        var (code, result) = await StartAsync(At("job.json"), null);
+        Assert.Equal((ExitCode.BadInput, "bad_request"), (code, result.Error!.Code));
+    }
+
+    private void WriteInputs(int blocks)
+    {
+        new TinyModel { Seed = 51, Blocks = blocks, Embedding = 64, Heads = 4, KvHeads = 2, FeedForward = 128, Weights = GgmlType.Q8_0 }.WriteTo(Request.ModelPath);
+        foreach (var (path, name) in new[] { (Request.CalibrationPath, "c"), (Request.HeldOutPath, "h") })
+        {
+            File.WriteAllLines(path, Enumerable.Range(0, 6).Select(number => JsonSerializer.Serialize(
+                new RecordedConversationLine($"{name}{number}", [new("user", $"What is {number} and {name}?")], $"It is {number}, and then some words on it."), RecordedLineJson.Default.RecordedConversationLine)));
+        }
+    }
+
+    private Task<(int Code, PruneResult Result)> RunAsync(PruneRequest request, int? signalAfter = null)
+    {
+        File.WriteAllText(At("job.json"), JsonSerializer.Serialize(request, ContractJson.Default.PruneRequest));
+        return StartAsync(At("job.json"), signalAfter);
+    }
+
+    private static async Task<(int Code, PruneResult Result)> StartAsync(string job, int? signalAfter)
+    {
+        var program = Path.Combine(AppContext.BaseDirectory.Replace("Worker.Tests", "Worker", StringComparison.Ordinal), "FinerCut.Worker");
+        using var process = Process.Start(new ProcessStartInfo(program, ["prune", "--job", job]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var errors = process.StandardError.ReadToEndAsync();
+        PruneResult? result = null;
+        using var patience = new CancellationTokenSource(Patience);
+        while (await process.StandardOutput.ReadLineAsync(patience.Token) is { } text)
+        {
+            var line = JsonSerializer.Deserialize(text, ContractJson.Default.PruneLine)!;
+            result = line.Result ?? result;
+            if (signalAfter is { } evaluations && line.Progress?.Evaluations == evaluations) Assert.Equal(0, Kill(process.Id, 15));
+        }
+
+        await process.WaitForExitAsync(patience.Token);
+        Assert.True(result is not null, $"no result; standard error: {await errors}");
+        return (process.ExitCode, result);
+    }
+
+    private string At(string name) => Path.Combine(_folder, name);
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Kill(int process, int signal);
+}
+
+/// <summary>A line of a traffic file as the recorder writes it.</summary>
+internal sealed record RecordedConversationLine(string id, IReadOnlyList<RecordedMessage> messages, string answer);
+
+internal sealed record RecordedMessage(string role, string content);
+
+[System.Text.Json.Serialization.JsonSerializable(typeof(RecordedConversationLine))]
+internal sealed partial class RecordedLineJson : System.Text.Json.Serialization.JsonSerializerContext;
