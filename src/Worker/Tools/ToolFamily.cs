@@ -8,7 +8,7 @@ public enum ToolFamily
     /// <summary>Any model: an instruction and a grammar that forces {"tool_call":{...}} or {"response":"..."}.</summary>
     Generic,
 
-    /// <summary>Hermes 2/3, Qwen 2.5/3, SmolLM3: &lt;tool_call&gt;{"name":...,"arguments":{...}}&lt;/tool_call&gt;.</summary>
+    /// <summary>Hermes 2/3, Qwen 2.5/3, QwQ, Granite 4: &lt;tool_call&gt;{"name":...,"arguments":{...}}&lt;/tool_call&gt;.</summary>
     Hermes,
 
     /// <summary>Qwen3-Coder and Qwen 3.5: &lt;tool_call&gt;&lt;function=name&gt;&lt;parameter=key&gt;value&lt;/parameter&gt;&lt;/function&gt;&lt;/tool_call&gt;.</summary>
@@ -29,7 +29,7 @@ public enum ToolFamily
     /// <summary>Functionary 3.2: &gt;&gt;&gt;name, a line break, {...}; "all" for text.</summary>
     FunctionaryRecipients,
 
-    /// <summary>Firefunction, Phi-4-mini: functools[{"name":...,"arguments":{...}}].</summary>
+    /// <summary>Firefunction 2: functools[{"name":...,"arguments":{...}}].</summary>
     Functools,
 }
 
@@ -41,10 +41,10 @@ public static class ToolFamilies
         ArgumentNullException.ThrowIfNull(template);
         if (Has("[TOOL_CALLS]")) return Has("[ARGS]") ? ToolFamily.MistralArgs : ToolFamily.MistralList;
         if (Has("<tool_call>") && Has("<function=") && Has("<parameter=")) return ToolFamily.QwenXml;
-        // GLM writes its calls between the same tags, but not as JSON.
-        if (Has("<tool_call>") && !Has("<arg_key>")) return ToolFamily.Hermes;
+        // Others use the same tags for something else: GLM for keys and values, MiniMax for XML, Apriel for lists.
+        if (Has("<tool_call>") && (Has("\"arguments\"") || Has("\\\"arguments\\\"")) && !Has("<tool_calls>") && !Has("<arg_key>")) return ToolFamily.Hermes;
         if (Has(">>>${recipient}") || Has("'>>>all\\n'")) return ToolFamily.FunctionaryRecipients;
-        if (Has("<function=")) return ToolFamily.FunctionaryTags;
+        if (Has("<function=") && !Has("<parameter=")) return ToolFamily.FunctionaryTags;
         if (Has("functools[")) return ToolFamily.Functools;
         return Has("<|start_header_id|>") && Has("ipython") && Has("\"parameters\": ") ? ToolFamily.Llama3 : ToolFamily.Generic;
 

@@ -80,7 +80,10 @@ public class ToolPromptTests
     }
 
     [Theory]
-    [InlineData("...<tools>... <tool_call>\\n{\"name\": ...}</tool_call>", ToolFamily.Hermes)]
+    [InlineData("...<tools>... <tool_call>\\n{\"name\": ..., \"arguments\": ...}</tool_call>", ToolFamily.Hermes)]
+    [InlineData("<tool_call>\\n{\\\"name\\\": <function-name>, \\\"arguments\\\": <args-json-object>}", ToolFamily.Hermes)]
+    [InlineData("<tool_calls>[{\"name\": 1, \"arguments\": 2}] <tool_call>", ToolFamily.Generic)]
+    [InlineData("<seed:tool_call><function=x><parameter=y>", ToolFamily.Generic)]
     [InlineData("<tool_call>\n<function=x>\n<parameter=y>", ToolFamily.QwenXml)]
     [InlineData("<tool_call>{name}<arg_key>", ToolFamily.Generic)]
     [InlineData("[AVAILABLE_TOOLS] [TOOL_CALLS][", ToolFamily.MistralList)]
