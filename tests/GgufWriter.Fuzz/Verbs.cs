@@ -3,24 +3,28 @@ using System.Globalization;
 
 namespace FinerCut.Gguf.Fuzz;
 
-/// <summary>fuzz [seconds] [seed]: 0 seconds = until stopped. crash SOURCE TARGET BYTES SPINS: rewrites and kills itself.</summary>
+/// <summary>[--seconds N] [--seed N] fuzzes; 0 seconds = until stopped. crash SOURCE TARGET BYTES SPINS rewrites and kills itself.</summary>
 public static class Verbs
 {
     public static int Run(string[] args)
     {
-        switch (args)
+        if (args is ["crash", var source, var target, var bytes, var spins])
         {
-            case ["crash", var source, var target, var bytes, var spins]:
-                Crash(source, target, long.Parse(bytes, CultureInfo.InvariantCulture), int.Parse(spins, CultureInfo.InvariantCulture));
-                return 0;
-            case [] or ["fuzz", ..] when args.Length <= 3:
-                return Fuzz(args.Length > 1 ? Number(args[1]) : 60, args.Length > 2 ? Number(args[2]) : Random.Shared.Next());
-            default:
-                Console.Error.WriteLine("usage: fuzz [SECONDS, 0 = until stopped] [SEED]");
-                return 2;
+            Crash(source, target, long.Parse(bytes, CultureInfo.InvariantCulture), int.Parse(spins, CultureInfo.InvariantCulture));
+            return 0;
         }
-
-        static int Number(string text) => int.Parse(text, CultureInfo.InvariantCulture);
+        var (seconds, seed) = (60, Random.Shared.Next());
+        for (var i = 0; i < args.Length; i += 2)
+        {
+            if (i + 1 == args.Length || args[i] is not ("--seconds" or "--seed") || !int.TryParse(args[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var value))
+            {
+                Console.Error.WriteLine("usage: [--seconds N, 0 = until stopped] [--seed N]");
+                return 2;
+            }
+            if (args[i] == "--seed") seed = value;
+            else seconds = value;
+        }
+        return Fuzz(seconds, seed);
     }
 
     private static int Fuzz(int seconds, int seed)

@@ -17,7 +17,7 @@ public enum TinyTokenizer
 /// </summary>
 public sealed record TinyModel
 {
-    /// <summary>llama, qwen2, qwen3 or phi3.</summary>
+    /// <summary>llama, mistral3, granite, qwen2, qwen3 or phi3.</summary>
     public string Architecture { get; init; } = "llama";
 
     public int Seed { get; init; } = 1;
@@ -94,6 +94,14 @@ public sealed record TinyModel
         {
             Set("attention.key_length", (uint)ActualHeadSize);
             Set("attention.value_length", (uint)ActualHeadSize);
+        }
+        if (Architecture == "granite")
+        {
+            // Values other than 1, so that a rewrite which forgets one is seen.
+            Set("logit_scale", 2f);
+            Set("residual_scale", 0.5f);
+            Set("embedding_scale", 3f);
+            Set("attention.scale", 0.2f);
         }
         if (Experts > 0)
         {

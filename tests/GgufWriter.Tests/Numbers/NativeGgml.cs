@@ -38,5 +38,19 @@ internal static unsafe class NativeGgml
         return bytes;
     }
 
+    /// <summary>Whether gguf_init_from_buffer takes the file (metadata only).</summary>
+    public static bool Takes(byte[] file)
+    {
+        fixed (byte* bytes = file)
+        {
+            var context = ((delegate* unmanaged<byte*, nuint, InitParameters, nint>)Export("gguf_init_from_buffer"))(bytes, (nuint)file.Length, new(NoAlloc: 1, Context: 0));
+            if (context == 0) return false;
+            ((delegate* unmanaged<nint, void>)Export("gguf_free"))(context);
+            return true;
+        }
+    }
+
     private static nint Export(string name) => NativeLibrary.GetExport(Library, name);
+
+    private readonly record struct InitParameters(byte NoAlloc, nint Context);
 }

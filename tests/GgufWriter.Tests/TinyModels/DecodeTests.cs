@@ -28,6 +28,8 @@ public sealed class DecodeTests : IDisposable
         ["llama q6_K"] = new() { Weights = GgmlType.Q6_K, Embedding = 256, FeedForward = 512, Blocks = 2 },
         ["qwen2"] = new() { Architecture = "qwen2" },
         ["qwen3, tied"] = new() { Architecture = "qwen3", TiedOutput = true, HeadSize = 32 },
+        ["mistral3"] = new() { Architecture = "mistral3", HeadSize = 32 },
+        ["granite"] = new() { Architecture = "granite", TiedOutput = true },
         ["phi3"] = new() { Architecture = "phi3" },
     };
 
