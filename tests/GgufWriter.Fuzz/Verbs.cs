@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace FinerCut.Gguf.Fuzz;
 
-/// <summary>[--seconds N] [--seed N] fuzzes; 0 seconds = until stopped. crash SOURCE TARGET BYTES SPINS rewrites and kills itself.</summary>
+/// <summary>[SECONDS] [SEED] fuzzes; 0 seconds = until stopped. crash SOURCE TARGET BYTES SPINS rewrites and kills itself.</summary>
 public static class Verbs
 {
     public static int Run(string[] args)
@@ -13,17 +13,15 @@ public static class Verbs
             Crash(source, target, long.Parse(bytes, CultureInfo.InvariantCulture), int.Parse(spins, CultureInfo.InvariantCulture));
             return 0;
         }
-        var (seconds, seed) = (60, Random.Shared.Next());
-        for (var i = 0; i < args.Length; i += 2)
+        var numbers = new int[args.Length];
+        for (var i = 0; i < args.Length; i++)
         {
-            if (i + 1 == args.Length || args[i] is not ("--seconds" or "--seed") || !int.TryParse(args[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var value))
-            {
-                Console.Error.WriteLine("usage: [--seconds N, 0 = until stopped] [--seed N]");
-                return 2;
-            }
-            if (args[i] == "--seed") seed = value;
-            else seconds = value;
+            if (args.Length <= 2 && int.TryParse(args[i], NumberStyles.None, CultureInfo.InvariantCulture, out numbers[i])) continue;
+            Console.Error.WriteLine("usage: [SECONDS, 0 = until stopped] [SEED]");
+            return 2;
         }
+        var seconds = numbers.Length > 0 ? numbers[0] : 60;
+        var seed = numbers.Length > 1 ? numbers[1] : Random.Shared.Next();
         return Fuzz(seconds, seed);
     }
 
