@@ -1,6 +1,7 @@
 # FinerCut.Gateway. Targets: cpu (default), cuda12.
 #   docker build --target cpu -t finercut .
-#   docker run --rm -p 127.0.0.1:8080:8080 -v finercut:/state finercut
+#   docker run --rm -p 127.0.0.1:8080:8080 -v finercut:/state -e FINERCUT_Access__Key=fc-... finercut
+# The gateway listens on all addresses in there, so it asks for a client key (docs/access.md).
 ARG UBUNTU=24.04
 
 FROM ubuntu:${UBUNTU} AS build
@@ -22,7 +23,7 @@ COPY --from=build /app /app
 WORKDIR /app
 USER 10001
 VOLUME /state
-ENV DOTNET_EnableDiagnostics=0 FINERCUT_State__Folder=/state
+ENV DOTNET_EnableDiagnostics=0 FINERCUT_State__Path=/state FINERCUT_Listen__Address=0.0.0.0
 EXPOSE 8080
 ENTRYPOINT ["/app/FinerCut.Gateway"]
 
@@ -35,6 +36,6 @@ COPY --from=build /app /app
 WORKDIR /app
 USER 10001
 VOLUME /state
-ENV DOTNET_EnableDiagnostics=0 FINERCUT_State__Folder=/state
+ENV DOTNET_EnableDiagnostics=0 FINERCUT_State__Path=/state FINERCUT_Listen__Address=0.0.0.0
 EXPOSE 8080
 ENTRYPOINT ["/app/FinerCut.Gateway"]

@@ -40,13 +40,13 @@ public sealed record PruneBudget(int? Sublayers = null, double? Fraction = null,
 public sealed record GateThresholds
 {
     /// <summary>Mean KL(full||lean) in nats a token: its upper bound must not exceed this.</summary>
-    public double MaxMeanKl { get; set; } = 0.5;
+    public double MaxMeanKl { get; set; } = 0.25;
 
     /// <summary>Share of tokens with the same most likely next token: its lower bound must reach this.</summary>
-    public double MinTop1Agreement { get; set; } = 0.60;
+    public double MinTop1Agreement { get; set; } = 0.70;
 
     /// <summary>Growth of the recorded answers' negative log-likelihood in nats a token: its upper bound must not exceed this.</summary>
-    public double MaxAnswerNllIncrease { get; set; } = 0.5;
+    public double MaxAnswerNllIncrease { get; set; } = 0.25;
 
     /// <summary>Level of the intervals.</summary>
     public double Confidence { get; set; } = 0.95;
