@@ -11,8 +11,12 @@ namespace FinerCut.Worker.ChatTemplates;
 /// </summary>
 internal sealed class JinjaScript : IDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(2);
+    /// <summary>Statements of the engine a call; what bounds work on any machine, however busy. A ten-turn conversation takes some ten thousand.</summary>
+    private const int StatementLimit = 20_000_000;
     private const long MemoryLimit = 512L << 20;
+
+    /// <summary>The last resort only: on a busy machine even a good template takes its time.</summary>
+    private static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(30);
 
     /// <summary>Runs the engine's CommonJS file, then leaves one function behind: data as JSON in, text out.</summary>
     private const string Frame =
@@ -34,10 +38,10 @@ internal sealed class JinjaScript : IDisposable
     public JinjaScript(string source, TimeProvider clock)
     {
         _engine = new Engine(options => options
-            .TimeoutInterval(Limit)
+            .TimeoutInterval(TimeLimit)
             .LimitMemory(MemoryLimit)
             .LimitRecursion(2000)
-            .MaxStatements(0));
+            .MaxStatements(StatementLimit));
         _render = Guard(() =>
         {
             // The engine's own strftime_now, a function of the file, reads the wall clock and knows few directives: ours takes its place.
@@ -73,7 +77,11 @@ internal sealed class JinjaScript : IDisposable
         }
         catch (TimeoutException exception)
         {
-            throw new ChatTemplateException($"It ran for more than {Limit.TotalSeconds} s.", exception);
+            throw new ChatTemplateException($"It ran for more than {TimeLimit.TotalSeconds} s.", exception);
+        }
+        catch (StatementsCountOverflowException exception)
+        {
+            throw new ChatTemplateException($"It ran for more than {StatementLimit} statements.", exception);
         }
         catch (MemoryLimitExceededException exception)
         {

@@ -19,25 +19,25 @@ public sealed record AnswerFields
     private const int LongestStop = 1024;
     private const int MostTopLogprobs = 20;
 
-    public bool Stream { get; private init; }
+    public bool Stream { get; init; }
 
-    public bool IncludeUsage { get; private init; }
+    public bool IncludeUsage { get; init; }
 
     /// <summary>Answers to each prompt.</summary>
-    public int Choices { get; private init; } = 1;
+    public int Choices { get; init; } = 1;
 
-    public int? MaxTokens { get; private init; }
+    public int? MaxTokens { get; init; }
 
     /// <summary>Null = none asked for.</summary>
-    public int? TopLogprobs { get; private init; }
+    public int? TopLogprobs { get; init; }
 
-    public ImmutableArray<string> Stops { get; private init; } = [];
+    public ImmutableArray<string> Stops { get; init; } = [];
 
     public required SamplerOptions Sampling { get; init; }
 
-    public bool IgnoreEos { get; private init; }
+    public bool IgnoreEos { get; init; }
 
-    public bool CachePrompt { get; private init; } = true;
+    public bool CachePrompt { get; init; } = true;
 
     /// <param name="isChat">Chat names log-probabilities by two fields, text completions by one.</param>
     public static AnswerFields Read(FieldReader body, RequestLimits limits, bool isChat)
@@ -76,7 +76,7 @@ public sealed record AnswerFields
     };
 
     /// <summary>Fields of OpenAI's and llama-server's clients that are without effect here, and those whose effect is not there (yet).</summary>
-    private static void Tolerate(FieldReader body)
+    internal static void Tolerate(FieldReader body)
     {
         body.Accept(
             "model", "user", "metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "n_keep",

@@ -54,7 +54,7 @@ internal sealed class AnswerRun(ServedModel model, HttpContext http)
                 if (Failure(parcel.End) is { } error)
                 {
                     if (!started) throw new ApiException(error);
-                    EventFrames.Error(body, error);
+                    format.Fail(body, error);
                     await body.FlushAsync(http.RequestAborted);
                     return;
                 }

@@ -31,10 +31,12 @@ public sealed record ApiError(int Status, string Type, string Message, string? P
         "context_length_exceeded");
 
     /// <summary>{"error":{...}} as UTF-8 JSON.</summary>
-    public void Write(IBufferWriter<byte> destination)
+    /// <param name="typed">With "type": "error" beside it, as Anthropic's clients expect it.</param>
+    public void Write(IBufferWriter<byte> destination, bool typed = false)
     {
         using var json = new Utf8JsonWriter(destination, OpenAiJson.Writing);
         json.WriteStartObject();
+        if (typed) json.WriteString("type", "error");
         json.WriteStartObject("error");
         json.WriteString("message", Message);
         json.WriteString("type", Type);

@@ -18,14 +18,15 @@ internal sealed class EventFrames
     private readonly byte[] _after;
 
     /// <param name="write">Writes the event's JSON with <paramref name="write"/>'s second argument where the text goes.</param>
-    public EventFrames(Action<Utf8JsonWriter, string> write)
+    /// <param name="name">Of the event; null = none.</param>
+    public EventFrames(Action<Utf8JsonWriter, string> write, string? name = null)
     {
         var buffer = new ArrayBufferWriter<byte>(512);
         OpenAiJson.Write(buffer, json => write(json, Mark));
         var text = buffer.WrittenSpan;
         ReadOnlySpan<byte> mark = "\\u0001text\\u0001"u8;
         var at = text.IndexOf(mark);
-        _before = [.. Data, .. text[..at]];
+        _before = [.. Encoding.UTF8.GetBytes(Line(name)), .. Data, .. text[..at]];
         _after = [.. text[(at + mark.Length)..], .. End];
     }
 
@@ -46,8 +47,9 @@ internal sealed class EventFrames
     }
 
     /// <summary>An event of its own.</summary>
-    public static void Write(IBufferWriter<byte> stream, Action<Utf8JsonWriter> write)
+    public static void Write(IBufferWriter<byte> stream, Action<Utf8JsonWriter> write, string? name = null)
     {
+        if (name is not null) stream.Write(Encoding.UTF8.GetBytes(Line(name)));
         stream.Write(Data);
         OpenAiJson.Write(stream, write);
         stream.Write(End);
@@ -59,6 +61,8 @@ internal sealed class EventFrames
         error.Write(stream);
         stream.Write(End);
     }
+
+    private static string Line(string? name) => name is null ? "" : $"event: {name}\n";
 
     public static void Done(IBufferWriter<byte> stream) => stream.Write("data: [DONE]\n\n"u8);
 }

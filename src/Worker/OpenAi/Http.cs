@@ -47,7 +47,7 @@ internal static class Http
     public static Task WriteErrorAsync(this HttpContext http, ApiError error)
     {
         var body = new ArrayBufferWriter<byte>(256);
-        error.Write(body);
+        error.Write(body, typed: http.Request.Path.StartsWithSegments("/v1/messages", StringComparison.Ordinal));
         if (error.RetryAfterSeconds is { } seconds) http.Response.Headers.RetryAfter = seconds.ToString();
         return http.WriteJsonAsync(error.Status, body.WrittenMemory);
     }

@@ -23,5 +23,8 @@ internal interface IAnswerFormat
     /// <summary>What comes after all choices.</summary>
     void Complete(IBufferWriter<byte> stream, IReadOnlyList<GenerationEnd> ends);
 
+    /// <summary>The last event of a stream that cannot be finished.</summary>
+    void Fail(IBufferWriter<byte> stream, ApiError error) => EventFrames.Error(stream, error);
+
     void Whole(IBufferWriter<byte> body, IReadOnlyList<Answer> answers);
 }

@@ -33,22 +33,21 @@ internal sealed class ServeOptions
     private readonly Option<bool> _mlock = new("--mlock") { Description = "Keep the weights out of swap." };
     private readonly Option<bool> _noMmap = new("--no-mmap") { Description = "Read the file instead of mapping it." };
     private readonly Option<bool> _noRepack = new("--no-repack", "-nr") { Description = "Leave weights as they lie in the file." };
-    private readonly Option<bool> _noWarmUp = new("--no-warmup") { Description = "Do not wait until every weight was touched." };
     private readonly Option<FileInfo> _template = new("--chat-template-file") { Description = "Jinja to use instead of the file's own chat template." };
     private readonly Option<int> _drain = Whole("--drain-seconds", 30, 0, 3600, "How long requests may go on after SIGTERM.");
     private readonly Option<int> _maxBody = Whole("--max-body-mb", 16, 1, 2000, "Largest request body in MiB.");
     private readonly Option<bool> _supervised = new("--supervised") { Description = "Own process group; ends as soon as standard input does." };
 
-    /// <summary>llama-server's options that ask for what is always so here.</summary>
+    /// <summary>llama-server's options that ask for what is always so here, or (--no-warmup) spare what takes two tokens.</summary>
     private readonly Option<bool>[] _always =
     [
-        new("--jinja"), new("--metrics"), new("--cont-batching", "-cb"), new("--kv-unified", "-kvu"), new("--no-webui", "--no-ui"), new("--slots"), new("--offline"),
+        new("--jinja"), new("--metrics"), new("--cont-batching", "-cb"), new("--kv-unified", "-kvu"), new("--no-webui", "--no-ui"), new("--slots"), new("--offline"), new("--no-warmup"),
     ];
 
     private IEnumerable<Option> All =>
     [
         _model, _alias, _version, _host, _port, _context, _parallel, _queue, _kept, _batch, _microBatch, _chunk, _threads, _batchThreads, _gpuLayers, _flash, _cacheK,
-        _cacheV, _apiKey, _apiKeyFile, _seed, _mlock, _noMmap, _noRepack, _noWarmUp, _template, _drain, _maxBody, _supervised, .. _always,
+        _cacheV, _apiKey, _apiKeyFile, _seed, _mlock, _noMmap, _noRepack, _template, _drain, _maxBody, _supervised, .. _always,
     ];
 
     public void AddTo(Command command)
@@ -112,7 +111,6 @@ internal sealed class ServeOptions
             DrainTime = TimeSpan.FromSeconds(parsed.GetValue(_drain)),
             MaxBodyBytes = (long)parsed.GetValue(_maxBody) << 20,
             Supervised = parsed.GetValue(_supervised),
-            WarmUp = !parsed.GetValue(_noWarmUp),
         };
     }
 

@@ -2,7 +2,9 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using FinerCut.Worker.Anthropic;
 using FinerCut.Worker.OpenAi;
+using FinerCut.Worker.Responses;
 using FinerCut.Worker.Telemetry;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -63,6 +65,7 @@ internal sealed class WorkerServer : IAsyncDisposable
         var info = new InfoEndpoints(state, meters, clock);
         var completions = new CompletionEndpoints(state, clock);
         var tokens = new TokenEndpoints(state);
+        var messages = new MessagesEndpoints(state, clock);
         Get(info.HealthAsync, "/health", "/v1/health");
         Get(info.PropsAsync, "/props");
         Get(info.ModelsAsync, "/v1/models", "/models");
@@ -70,6 +73,9 @@ internal sealed class WorkerServer : IAsyncDisposable
         Get(info.SequencesAsync, "/v1/worker/sequences");
         Post(completions.ChatAsync, "/v1/chat/completions", "/chat/completions");
         Post(completions.TextAsync, "/v1/completions");
+        Post(new ResponsesEndpoint(state, clock).ResponsesAsync, "/v1/responses", "/responses");
+        Post(messages.MessagesAsync, "/v1/messages");
+        Post(messages.CountTokensAsync, "/v1/messages/count_tokens");
         Post(tokens.TokenizeAsync, "/tokenize");
         Post(tokens.DetokenizeAsync, "/detokenize");
         Post(tokens.ApplyTemplateAsync, "/apply-template");

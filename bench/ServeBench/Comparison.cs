@@ -1,0 +1,52 @@
+using System.Globalization;
+
+namespace FinerCut.ServeBench;
+
+/// <summary>Runs all targets in turn, round by round, and prints medians and ratios to the first of them.</summary>
+internal static class Comparison
+{
+    public static async Task RunAsync(
+        IReadOnlyList<(string Name, ITarget Target)> targets, int[] streams, int rounds, Load load, CancellationToken stop)
+    {
+        Console.WriteLine($"decode: {load.AnswerTokens} tokens an answer; prefill: about {load.PromptTokens} tokens a prompt; medians of {rounds} rounds");
+        Console.WriteLine("| measure | streams | target | tok/s | TTFT p50 ms | ratio to ceiling | least..most |");
+        Console.WriteLine("|---|---|---|---|---|---|---|");
+        foreach (var isDecode in (bool[])[true, false])
+        {
+            foreach (var count in streams)
+            {
+                // The first round warms everything up and is not counted.
+                var results = targets.Select(_ => new List<Measure>()).ToArray();
+                for (var round = -1; round < rounds; round++)
+                {
+                    stop.ThrowIfCancellationRequested();
+                    var prompts = Enumerable.Range(0, count).Select(stream => isDecode ? Load.ShortPrompt(stream, round + 1) : load.LongPrompt(stream, round + 1)).ToArray();
+                    for (var i = 0; i < targets.Count; i++)
+                    {
+                        // Whoever goes first alternates.
+                        var at = (i + round + targets.Count) % targets.Count;
+                        var measure = await targets[at].Target.RunAsync(prompts, isDecode ? load.AnswerTokens : 1, countPrompts: !isDecode);
+                        if (round >= 0) results[at].Add(measure);
+                    }
+                }
+
+                for (var i = 0; i < targets.Count; i++) Print(isDecode ? "decode" : "prefill", count, targets[i].Name, results[i], results[0]);
+            }
+        }
+    }
+
+    private static void Print(string measure, int streams, string name, List<Measure> results, List<Measure> ceiling)
+    {
+        var ratios = results.Select((result, i) => result.TokensPerSecond / ceiling[i].TokensPerSecond).Order().ToArray();
+        var first = Median(results.SelectMany(result => result.FirstTokens).Select(time => time.TotalMilliseconds));
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"| {measure} | {streams} | {name} | {Median(results.Select(result => result.TokensPerSecond)):0.0} | {first:0} | {Median(ratios):0.000} | {ratios[0]:0.00}..{ratios[^1]:0.00} |"));
+    }
+
+    private static double Median(IEnumerable<double> values)
+    {
+        var sorted = values.Order().ToArray();
+        return sorted.Length % 2 == 1 ? sorted[sorted.Length / 2] : (sorted[sorted.Length / 2 - 1] + sorted[sorted.Length / 2]) / 2;
+    }
+}

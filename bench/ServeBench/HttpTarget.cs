@@ -1,0 +1,54 @@
+using System.Net.Http.Json;
+using System.Net.ServerSentEvents;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace FinerCut.ServeBench;
+
+/// <summary>Any OpenAI-compatible server that takes ignore_eos: /v1/completions as event streams.</summary>
+internal sealed class HttpTarget(Uri address, Load load) : ITarget, IDisposable
+{
+    private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = load.MostStreams }) { BaseAddress = address, Timeout = TimeSpan.FromMinutes(10) };
+
+    public async Task<Measure> RunAsync(IReadOnlyList<string> prompts, int answerTokens, bool countPrompts)
+    {
+        var began = TimeProvider.System.GetTimestamp();
+        var answers = await Task.WhenAll(prompts.Select(prompt => AskAsync(prompt, answerTokens, began)));
+        return new Measure(
+            answers.Sum(answer => countPrompts ? answer.Prompt : answer.Completion), TimeProvider.System.GetElapsedTime(began), [.. answers.Select(answer => answer.First)]);
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private async Task<(int Prompt, int Completion, TimeSpan First)> AskAsync(string prompt, int answerTokens, long began)
+    {
+        var body = new JsonObject
+        {
+            ["model"] = "bench",
+            ["prompt"] = prompt,
+            ["max_tokens"] = answerTokens,
+            ["temperature"] = 0,
+            ["ignore_eos"] = true,
+            ["cache_prompt"] = false,
+            ["stream"] = true,
+            ["stream_options"] = new JsonObject { ["include_usage"] = true },
+        };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = JsonContent.Create(body) };
+        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        response.EnsureSuccessStatusCode();
+        TimeSpan? first = null;
+        var usage = (Prompt: 0, Completion: 0);
+        await foreach (var item in SseParser.Create(await response.Content.ReadAsStreamAsync()).EnumerateAsync())
+        {
+            if (item.Data == "[DONE]") continue;
+            first ??= TimeProvider.System.GetElapsedTime(began);
+            // Chunks are read, but only the last ones are worth parsing: the client shares the machine with the server.
+            if (!item.Data.Contains("\"usage\":{", StringComparison.Ordinal)) continue;
+            using var json = JsonDocument.Parse(item.Data);
+            var figures = json.RootElement.GetProperty("usage");
+            usage = (figures.GetProperty("prompt_tokens").GetInt32(), figures.GetProperty("completion_tokens").GetInt32());
+        }
+
+        return (usage.Prompt, usage.Completion, first ?? TimeSpan.Zero);
+    }
+}

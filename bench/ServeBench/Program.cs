@@ -1,0 +1,31 @@
+using System.CommandLine;
+using FinerCut.Runtime;
+using FinerCut.Runtime.Native;
+using FinerCut.ServeBench;
+
+// The served path (HTTP, event streams) against the ceiling: the same runtime, file, threads and batch sizes in a bare loop without HTTP, JSON,
+// scheduling or text. Both are run in turn, so that whatever else the machine does hits both; the table gives medians and their ratio.
+//   dotnet run -c Release --project bench/ServeBench -- --streams 1,4,8
+//   ... --peer http://127.0.0.1:8081   compares any OpenAI-compatible server (llama-server with the same file and threads) as well.
+var streams = new Option<string>("--streams") { DefaultValueFactory = _ => "1,4,8", Description = "Concurrent requests, by comma." };
+var rounds = new Option<int>("--rounds") { DefaultValueFactory = _ => 5 };
+var tokens = new Option<int>("--tokens") { DefaultValueFactory = _ => 96, Description = "Tokens of each answer in the decode measure." };
+var prompt = new Option<int>("--prompt-tokens") { DefaultValueFactory = _ => 400, Description = "Tokens of each prompt in the prefill measure." };
+var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
+var model = new Option<string?>("--model") { Description = "GGUF file; default: the embedded model." };
+var peer = new Option<string?>("--peer") { Description = "Base address of another server to compare." };
+var root = new RootCommand("Served path against the in-process ceiling.") { streams, rounds, tokens, prompt, threads, model, peer };
+root.SetAction(async (parsed, stop) =>
+{
+    var path = parsed.GetValue(model) ?? Path.Combine(Places.Repository(), "models", "SmolLM2-135M-Instruct.Q4_1.gguf");
+    var counts = parsed.GetValue(streams)!.Split(',').Select(int.Parse).ToArray();
+    var load = new Load(parsed.GetValue(tokens), parsed.GetValue(prompt), counts.Max());
+    using var loaded = NativeRuntime.Open().Load(new ModelOptions { Path = path }, null, stop);
+    using var ceiling = new Ceiling(loaded, load, parsed.GetValue(threads));
+    await using var served = await Served.StartAsync(path, load, parsed.GetValue(threads));
+    var targets = new List<(string Name, ITarget Target)> { ("ceiling", ceiling), ("served", served) };
+    using var other = parsed.GetValue(peer) is { } address ? new HttpTarget(new Uri(address), load) : null;
+    if (other is not null) targets.Add(("peer", other));
+    await Comparison.RunAsync(targets, counts, parsed.GetValue(rounds), load, stop);
+});
+return await root.Parse(args).InvokeAsync();
