@@ -187,7 +187,7 @@ public sealed class FieldReader
     }
 
     /// <summary>JSON may spell half a surrogate pair, which is no text.</summary>
-    private string? Decode(string name, JsonElement value)
+    internal string? Decode(string name, JsonElement value)
     {
         try
         {

@@ -14,7 +14,11 @@ internal static class Http
     {
         try
         {
-            return await JsonDocument.ParseAsync(http.Request.Body, Reading, http.RequestAborted);
+            var document = await JsonDocument.ParseAsync(http.Request.Body, Reading, http.RequestAborted);
+            if (BrokenText.Find(document.RootElement) is not { } path) return document;
+            document.Dispose();
+            throw new ApiException(ApiError.Invalid(
+                $"'{path}' is not valid Unicode, or has a member whose name is not: a surrogate stands alone.", path));
         }
         catch (JsonException exception)
         {

@@ -44,6 +44,7 @@ public static class SamplingFields
             MirostatEta = Real(body, "mirostat_eta", 0, 1) ?? defaults.MirostatEta,
             Seed = Seed(body.Integer("seed", long.MinValue, long.MaxValue), defaultSeed),
             LogitBias = LogitBias(body, vocabularySize),
+            Grammar = body.Text("grammar") is { Length: > 0 } grammar ? grammar : null,
         };
     }
 

@@ -48,7 +48,8 @@ internal sealed class ModelLoading(ServeConfig config, ILlamaRuntime runtime, Wo
         {
             ContextLength = cells,
             MaxSequences = sequences,
-            MaxOutputs = sequences,
+            // Embeddings are made of all tokens.
+            MaxOutputs = config.Session.Embeddings ? 0 : sequences,
             UnifiedKv = true,
         });
         try
@@ -72,8 +73,10 @@ internal sealed class ModelLoading(ServeConfig config, ILlamaRuntime runtime, Wo
                 config.Seed,
                 Math.Max(1, config.Parallel + config.QueueCapacity));
             var names = new ModelNames(config.Aliases[0], config.Aliases, config.Version, $"{runtime.Info.Adapter}-{runtime.Info.Version}");
+            // Asked for before the loop's thread owns the session.
+            var pooling = (session.GetService(typeof(IEmbeddings)) as IEmbeddings)?.Pooling;
             loop.Start();
-            return new ServedModel(model, names, template, loop, limits, info.ContextLength);
+            return new ServedModel(model, names, template, loop, limits, info.ContextLength) { Pooling = config.Session.Embeddings ? pooling : null };
         }
         catch
         {

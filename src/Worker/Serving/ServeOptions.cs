@@ -36,6 +36,8 @@ internal sealed class ServeOptions
     private readonly Option<FileInfo> _template = new("--chat-template-file") { Description = "Jinja to use instead of the file's own chat template." };
     private readonly Option<int> _drain = Whole("--drain-seconds", 30, 0, 3600, "How long requests may go on after SIGTERM.");
     private readonly Option<int> _maxBody = Whole("--max-body-mb", 16, 1, 2000, "Largest request body in MiB.");
+    private readonly Option<bool> _embeddings = new("--embeddings", "--embedding") { Description = "Serve /v1/embeddings instead of answers." };
+    private readonly Option<string> _pooling = Word("--pooling", "unspecified", ["unspecified", "none", "mean", "cls", "last", "rank"], "How tokens become one embedding; unspecified = the model's own way.", "--pooling-type");
     private readonly Option<bool> _supervised = new("--supervised") { Description = "Own process group; ends as soon as standard input does." };
 
     /// <summary>llama-server's options that ask for what is always so here, or (--no-warmup) spare what takes two tokens.</summary>
@@ -47,7 +49,7 @@ internal sealed class ServeOptions
     private IEnumerable<Option> All =>
     [
         _model, _alias, _version, _host, _port, _context, _parallel, _queue, _kept, _batch, _microBatch, _chunk, _threads, _batchThreads, _gpuLayers, _flash, _cacheK,
-        _cacheV, _apiKey, _apiKeyFile, _seed, _mlock, _noMmap, _noRepack, _template, _drain, _maxBody, _supervised, .. _always,
+        _cacheV, _apiKey, _apiKeyFile, _seed, _mlock, _noMmap, _noRepack, _template, _drain, _maxBody, _embeddings, _pooling, _supervised, .. _always,
     ];
 
     public void AddTo(Command command)
@@ -95,6 +97,8 @@ internal sealed class ServeOptions
                 BatchThreads = Math.Max(0, parsed.GetValue(_batchThreads)),
                 KeyType = Cache(parsed.GetValue(_cacheK)),
                 ValueType = Cache(parsed.GetValue(_cacheV)),
+                Embeddings = parsed.GetValue(_embeddings),
+                Pooling = Enum.Parse<PoolingKind>(parsed.GetValue(_pooling)!, ignoreCase: true),
                 FlashAttention = parsed.GetValue(_flash) switch { "on" or "1" => FlashAttention.On, "off" or "0" => FlashAttention.Off, _ => FlashAttention.Auto },
             },
             Address = Address(parsed.GetValue(_host))!,

@@ -34,6 +34,9 @@ internal sealed class ServedModel(ILlamaModel model, ModelNames names, ChatTempl
 
     public RequestLimits Limits => limits;
 
+    /// <summary>How texts are embedded; null where the worker answers instead.</summary>
+    public PoolingKind? Pooling { get; init; }
+
     /// <summary>KV cells of the context.</summary>
     public int Cells => cells;
 
@@ -58,9 +61,11 @@ internal sealed class ServedModel(ILlamaModel model, ModelNames names, ChatTempl
         return Encoding.UTF8.GetString(text.WrittenSpan);
     }
 
-    /// <exception cref="ApiException">The prompt is empty or does not fit.</exception>
+    /// <exception cref="ApiException">The prompt is empty or does not fit, or this worker embeds.</exception>
     public void Require(GenerationRequest request)
     {
+        if (Pooling is not null)
+            throw new ApiException(new ApiError(501, "not_supported_error", "This worker was started with --embeddings: it embeds and does not answer.", null, "not_supported"));
         if (request.Prompt.IsEmpty)
             throw new ApiException(ApiError.Invalid("The prompt has no tokens: at least one is needed.", "prompt"));
         if (request.Prompt.Length >= loop.Config.ContextLimit)

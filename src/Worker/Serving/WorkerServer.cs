@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using FinerCut.Worker.Anthropic;
+using FinerCut.Worker.Embeddings;
 using FinerCut.Worker.OpenAi;
 using FinerCut.Worker.Responses;
 using FinerCut.Worker.Telemetry;
@@ -74,6 +75,7 @@ internal sealed class WorkerServer : IAsyncDisposable
         Post(completions.ChatAsync, "/v1/chat/completions", "/chat/completions");
         Post(completions.TextAsync, "/v1/completions");
         Post(new ResponsesEndpoint(state, clock).ResponsesAsync, "/v1/responses", "/responses");
+        Post(new EmbeddingEndpoint(state).EmbedAsync, "/v1/embeddings");
         Post(messages.MessagesAsync, "/v1/messages");
         Post(messages.CountTokensAsync, "/v1/messages/count_tokens");
         Post(tokens.TokenizeAsync, "/tokenize");

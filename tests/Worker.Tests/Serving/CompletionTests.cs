@@ -192,6 +192,18 @@ public class CompletionTests(SharedWorkers workers)
     }
 
     [Fact]
+    public async Task AGrammarBindsTheAnswer()
+    {
+        var body = ChatBody("Is water wet?", 20, 1.0);
+        body["grammar"] = "root ::= (\"yes\" | \"no\") \"!\"";
+        Assert.Matches("^(yes|no)!$", Content(await workers.Real.AnswerAsync(Chat, body)));
+        body["grammar"] = "root ::= (";
+        var (response, error) = await workers.Real.PostAsync(Chat, body);
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Equal("invalid_grammar", (string?)error["error"]!["code"]);
+    }
+
+    [Fact]
     public async Task APromptLongerThanTheContextIsAClear400()
     {
         var (response, body) = await workers.Real.PostAsync(Text, new { prompt = string.Concat(Enumerable.Repeat("word ", 5000)) });

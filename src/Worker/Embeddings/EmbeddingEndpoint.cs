@@ -1,0 +1,111 @@
+using System.Collections.Immutable;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using FinerCut.Runtime;
+using FinerCut.Worker.Batching;
+using FinerCut.Worker.OpenAi;
+using FinerCut.Worker.Serving;
+
+namespace FinerCut.Worker.Embeddings;
+
+/// <summary>/v1/embeddings, of a worker that was started with --embeddings. Vectors have length one, as llama-server's do.</summary>
+internal sealed class EmbeddingEndpoint(WorkerState state)
+{
+    public async Task EmbedAsync(HttpContext http)
+    {
+        var model = state.Require();
+        if (model.Pooling is not { } pooling) throw new ApiException(NotSupported("This worker answers; start one with --embeddings for embeddings."));
+        if (pooling is PoolingKind.None or PoolingKind.Rank)
+            throw new ApiException(NotSupported($"This worker's pooling is {pooling.ToString().ToLowerInvariant()}, which gives no embedding of a text. Start it with --pooling mean, cls or last."));
+        using var body = await http.ReadJsonAsync();
+        var request = EmbeddingRequest.Read(body.RootElement, model.Vocabulary.Count, model.Info.EmbeddingLength);
+        var inputs = request.Inputs.Select((input, i) => Tokens(model, input, i)).ToArray();
+        var vectors = new float[inputs.Length][];
+        for (var i = 0; i < inputs.Length; i++)
+        {
+            // One visit each: others have their turn in between, and a client that went is noticed.
+            http.RequestAborted.ThrowIfCancellationRequested();
+            vectors[i] = await ComputeAsync(model, inputs[i]);
+        }
+
+        await http.WriteJsonAsync(json => Write(json, model, vectors, request.AsBase64, inputs.Sum(tokens => tokens.Length)));
+    }
+
+    private static ApiError NotSupported(string message) => new(501, "not_supported_error", message, null, "not_supported");
+
+    private static ImmutableArray<int> Tokens(ServedModel model, TextPrompt input, int index)
+    {
+        var tokens = input.Text is null ? input.Tokens : model.TokenizePlain(input.Text);
+        var most = model.Loop.Config.Step.BatchTokens;
+        if (tokens.IsEmpty) throw new ApiException(ApiError.Invalid($"'input[{index}]' has no tokens: at least one is needed.", $"input[{index}]"));
+        if (tokens.Length > most)
+        {
+            throw new ApiException(ApiError.Invalid(
+                $"'input[{index}]' has {tokens.Length} tokens; at most {most} are embedded at once. Shorten it, or start the worker with a larger --ubatch-size.",
+                $"input[{index}]",
+                "context_length_exceeded"));
+        }
+
+        return tokens;
+    }
+
+    private static async Task<float[]> ComputeAsync(ServedModel model, ImmutableArray<int> tokens)
+    {
+        try
+        {
+            return await model.Loop.VisitAsync(context => Compute(context, tokens));
+        }
+        catch (LlamaException exception)
+        {
+            throw new ApiException(ApiError.Server($"The model could not compute this embedding ({exception.Code}).", "decode_failed"));
+        }
+    }
+
+    /// <summary>On the loop's thread. Nothing else is in the memory of a worker that only embeds.</summary>
+    private static float[] Compute(BatchContext context, ImmutableArray<int> tokens)
+    {
+        var batch = new TokenBatch(tokens.Length);
+        for (var i = 0; i < tokens.Length; i++) batch.Add(tokens[i], i, 0, logits: true);
+        context.Session.Memory.Clear();
+        if (context.Session.Decode(batch) != DecodeStatus.Done) throw new LlamaException(LlamaErrorCode.DecodeFailed, "There was no room for the text.");
+        var embeddings = (IEmbeddings)context.Session.GetService(typeof(IEmbeddings))!;
+        var vector = embeddings.OfSequence(0).ToArray();
+        var norm = TensorPrimitives.Norm(vector);
+        if (norm > 0) TensorPrimitives.Divide(vector, norm, vector);
+        return vector;
+    }
+
+    private static void Write(Utf8JsonWriter json, ServedModel model, float[][] vectors, bool asBase64, int tokens)
+    {
+        json.WriteStartObject();
+        json.WriteString("object", "list");
+        json.WriteString("model", model.Names.Id);
+        json.WriteStartArray("data");
+        for (var i = 0; i < vectors.Length; i++)
+        {
+            json.WriteStartObject();
+            json.WriteString("object", "embedding");
+            json.WriteNumber("index", i);
+            if (asBase64)
+            {
+                json.WriteBase64String("embedding", MemoryMarshal.AsBytes(vectors[i].AsSpan()));
+            }
+            else
+            {
+                json.WriteStartArray("embedding");
+                foreach (var value in vectors[i]) json.WriteNumberValue(value);
+                json.WriteEndArray();
+            }
+
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartObject("usage");
+        json.WriteNumber("prompt_tokens", tokens);
+        json.WriteNumber("total_tokens", tokens);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+}
