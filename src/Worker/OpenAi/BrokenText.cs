@@ -1,17 +1,21 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace FinerCut.Worker.OpenAi;
 
-/// <summary>JSON can spell half a surrogate pair (\ud800), which is no text and which no reader of strings and names survives.</summary>
+/// <summary>
+/// JSON can spell half a surrogate pair (\ud800), and the parser lets bytes through that are no UTF-8: neither is text, and no reader of strings
+/// and names survives it.
+/// </summary>
 internal static class BrokenText
 {
     /// <summary>Path of the first string that is none, or of the object with such a name; null where all is well.</summary>
     public static string? Find(JsonElement root)
     {
-        // Only an escape can be broken: the parser has checked the rest.
+        // Nearly every body is fine, which these searches see without making a string of anything.
         var raw = JsonMarshal.GetRawUtf8Value(root);
-        return raw.IndexOf("\\ud"u8) < 0 && raw.IndexOf("\\uD"u8) < 0 ? null : Find(root, "");
+        return Utf8.IsValid(raw) && raw.IndexOf("\\ud"u8) < 0 && raw.IndexOf("\\uD"u8) < 0 ? null : Find(root, "");
     }
 
     private static string? Find(JsonElement value, string path)

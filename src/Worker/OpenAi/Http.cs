@@ -18,7 +18,7 @@ internal static class Http
             if (BrokenText.Find(document.RootElement) is not { } path) return document;
             document.Dispose();
             throw new ApiException(ApiError.Invalid(
-                $"'{path}' is not valid Unicode, or has a member whose name is not: a surrogate stands alone.", path));
+                $"'{path}' is not valid Unicode, or has a member whose name is not: bytes that are no UTF-8, or half a surrogate pair.", path));
         }
         catch (JsonException exception)
         {

