@@ -17,7 +17,7 @@ public class OpenAiClientTests(SharedWorkers workers)
         var completion = (await Client.CompleteChatAsync(
             [new SystemChatMessage("Be brief."), new UserChatMessage("Tell me about cats."), new AssistantChatMessage("Cats purr."), new UserChatMessage("And dogs?")],
             new ChatCompletionOptions { MaxOutputTokenCount = 12, Temperature = 0, StopSequences = { "never" }, IncludeLogProbabilities = true, TopLogProbabilityCount = 2, EndUserId = "me" })).Value;
-        Assert.Contains(completion.FinishReason, [ChatFinishReason.Length, ChatFinishReason.Stop]);
+        Assert.True(completion.FinishReason is ChatFinishReason.Length or ChatFinishReason.Stop);
         Assert.InRange(completion.Usage.OutputTokenCount, 1, 12);
         Assert.NotEmpty(completion.Content[0].Text);
         Assert.InRange(completion.ContentTokenLogProbabilities.Count, 1, 12);
