@@ -16,7 +16,7 @@ public class JobTests
 
         // Refused by the gate: nothing changes but the history.
         gateway.Script("""{"pruneOutcome":"refused"}""");
-        var refused = await gateway.JobEndAsync(await gateway.OrderJobAsync());
+        var refused = await gateway.JobEndAsync(await gateway.OrderJobAsync("""{"budget":{"sublayers":3},"gate":{"max_mean_kl":0.25}}"""));
         Assert.Equal("refused", refused.GetProperty("state").GetString());
         Assert.Contains("mean_kl 0.1 [0.05, 0.9] breaks 0.25", refused.GetProperty("error").GetProperty("message").GetString(), StringComparison.Ordinal);
         var model = await gateway.GetAsync($"/admin/models/{GatewayProcess.Model}");
