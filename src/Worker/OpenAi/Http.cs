@@ -26,6 +26,11 @@ internal static class Http
             throw new ApiException(ApiError.Invalid(
                 $"The body is not valid JSON (line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1} of it), or has a member twice.", null, "invalid_json"));
         }
+        catch (InvalidOperationException)
+        {
+            // The parser's own look for double names reads them.
+            throw new ApiException(ApiError.Invalid("A member's name is not valid Unicode: half a surrogate pair.", null, "invalid_json"));
+        }
         catch (BadHttpRequestException exception) when (exception.StatusCode == StatusCodes.Status413PayloadTooLarge)
         {
             var limit = http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize;
