@@ -17,6 +17,7 @@ using FinerCut.Gateway.Telemetry;
 using FinerCut.Gateway.Workers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Json;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -54,7 +55,7 @@ public static class GatewayHost
     private static void AddServices(IServiceCollection services, GatewayConfig config, StateFolder state)
     {
         services.AddSingleton(config).AddSingleton(config.Forwarding).AddSingleton(config.Worker).AddSingleton(config.Admin).AddSingleton(config.Jobs);
-        services.AddSingleton(state).AddSingleton(TimeProvider.System).AddSingleton<GatewayMetrics>();
+        services.AddSingleton(state).AddSingleton(TimeProvider.System).AddSingleton<GatewayMetrics>().AddSingleton<PrometheusText>();
         services.AddSingleton(provider => AdminKey.Load(config.Admin, state)).AddSingleton<AdminGate>();
         services.AddRouting();
         services.Configure<JsonOptions>(json => json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower);
@@ -98,6 +99,8 @@ public static class GatewayHost
         app.UseMiddleware<AccessMiddleware>();
         app.UseRouting();
         app.MapModels(config, routes);
+        var metrics = services.GetRequiredService<PrometheusText>();
+        app.MapGet("/metrics", () => Results.Text(metrics.Write(), "text/plain; version=0.0.4"));
         app.MapReverseProxy(proxy => proxy.UseMiddleware<RequestMiddleware>().UseMiddleware<AdmissionMiddleware>().UseMiddleware<ForwardMiddleware>());
         var admin = app.MapGroup("/admin").AddEndpointFilter(services.GetRequiredService<AdminGate>());
         admin.MapKeyAdmin(services.GetRequiredService<KeyRing>(), services.GetRequiredService<QuotaLedger>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<KeyRing>>());

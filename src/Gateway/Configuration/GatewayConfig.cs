@@ -51,6 +51,12 @@ public sealed record WorkerConfig
     /// <summary>From the request to stop to the kill of the process tree.</summary>
     public required TimeSpan StopTimeout { get; init; }
 
+    /// <summary>Between probes of a ready worker; one that leaves three unanswered is ended and started again.</summary>
+    public required TimeSpan LivenessInterval { get; init; }
+
+    /// <summary>Of one such probe.</summary>
+    public required TimeSpan LivenessTimeout { get; init; }
+
     public required RestartConfig Restart { get; init; }
 }
 

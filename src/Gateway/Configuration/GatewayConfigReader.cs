@@ -75,6 +75,8 @@ public static partial class GatewayConfigReader
             Path = path,
             StartTimeout = section.Seconds("StartTimeoutSeconds", 300, 1, 86400),
             StopTimeout = section.Seconds("StopTimeoutSeconds", 10, 0.1, 3600),
+            LivenessInterval = section.Seconds("LivenessIntervalSeconds", 10, 0.01, 3600),
+            LivenessTimeout = section.Seconds("LivenessTimeoutSeconds", 30, 0.01, 3600),
             Restart = new RestartConfig(
                 restart.Seconds("FirstDelaySeconds", 0.1, 0, 60),
                 restart.Seconds("LongestDelaySeconds", 30, 0, 3600),

@@ -56,10 +56,20 @@ internal sealed class AnswerGuard(HttpMessageHandler inner, ForwardingConfig con
     private async Task<Stream> EventsAsync(Stream body, Exchange exchange, CancellationToken client, CancellationToken firstByte)
     {
         var stream = new EventStream(body, exchange, config.IdleTimeout, time, client);
-        await stream.BeginAsync(firstByte);
-        return stream;
+        try
+        {
+            await stream.BeginAsync(firstByte);
+            return stream;
+        }
+        catch
+        {
+            // It is registered with the upstream's token, which outlives the request.
+            await stream.DisposeAsync();
+            throw;
+        }
     }
 
+    /// <summary>The whole answer, or (past the bound) its beginning with the rest behind it, which is neither tapped nor tried again.</summary>
     private static async Task<Stream> WholeAsync(Stream body, Exchange exchange, CancellationToken cancellationToken)
     {
         var whole = new MemoryStream();
@@ -67,12 +77,10 @@ internal sealed class AnswerGuard(HttpMessageHandler inner, ForwardingConfig con
         int read;
         while ((read = await body.ReadAsync(buffer, cancellationToken)) > 0)
         {
-            if (whole.Length + read > LongestHeldAnswer)
-            {
-                throw new UpstreamFailure(FailureKind.Died, new InvalidDataException($"An answer longer than {LongestHeldAnswer} bytes that is no event stream."));
-            }
-
             whole.Write(buffer, 0, read);
+            if (whole.Length <= LongestHeldAnswer) continue;
+            whole.Position = 0;
+            return new PrefixedStream(whole, body);
         }
 
         exchange.Tap?.Append(whole.GetBuffer().AsSpan(0, (int)whole.Length));

@@ -11,6 +11,8 @@ namespace FinerCut.Gateway.Workers;
 public sealed class WorkerOwner
 #pragma warning restore CA1001
 {
+    private const int SilentProbes = 3;
+
     private readonly WorkerConfig _config;
     private readonly WorkerProbe _probe;
     private readonly IWorkerObserver _observer;
@@ -101,8 +103,8 @@ public sealed class WorkerOwner
             try
             {
                 var problem = await LoadAsync(process);
-                if (problem is null) await process.Exited.WaitAsync(_stopping.Token);
-                else await process.KillAsync();
+                problem ??= await WatchAsync(process);
+                if (problem is not null) await process.KillAsync();
                 var reason = problem ?? process.Epitaph();
                 if (process.RefusedItsInput) Move(_model with { State = WorkerState.Failed, Reason = reason, Address = null, ProcessId = null });
                 else Die(reason);
@@ -146,6 +148,20 @@ public sealed class WorkerOwner
         catch (OperationCanceledException) when (late.IsCancellationRequested && !_stopping.IsCancellationRequested)
         {
             return $"The worker was not ready within {_config.StartTimeout.TotalSeconds} s (Worker:StartTimeoutSeconds).";
+        }
+    }
+
+    /// <summary>Null once the process has ended by itself; otherwise why it must be ended: it lives, but answers nothing.</summary>
+    private async Task<string?> WatchAsync(WorkerProcess process)
+    {
+        var silent = 0;
+        while (true)
+        {
+            if (await Task.WhenAny(process.Exited, Task.Delay(_config.LivenessInterval, _time, _stopping.Token)) == process.Exited) return null;
+            _stopping.Token.ThrowIfCancellationRequested();
+            silent = await _probe.AnswersAsync(_model.Address!, _config.LivenessTimeout, _stopping.Token) ? 0 : silent + 1;
+            if (silent < SilentProbes || process.Exited.IsCompleted) continue;
+            return $"The worker answered none of {silent} probes, {_config.LivenessTimeout.TotalSeconds} s each (Worker:LivenessTimeoutSeconds): it was ended.";
         }
     }
 

@@ -8,7 +8,7 @@ using Polly.Retry;
 namespace FinerCut.Gateway.Workers;
 
 /// <summary>Asks workers whether they are ready. Thread-safe.</summary>
-public sealed class WorkerProbe : IDisposable
+public sealed class WorkerProbe(TimeProvider time) : IDisposable
 {
     private readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(5) })
     {
@@ -20,9 +20,7 @@ public sealed class WorkerProbe : IDisposable
         Timeout = TimeSpan.FromSeconds(60),
     };
 
-    private readonly ResiliencePipeline<bool> _untilHealthy;
-
-    public WorkerProbe(TimeProvider time) => _untilHealthy = new ResiliencePipelineBuilder<bool> { TimeProvider = time }
+    private readonly ResiliencePipeline<bool> _untilHealthy = new ResiliencePipelineBuilder<bool> { TimeProvider = time }
         .AddRetry(new RetryStrategyOptions<bool>
         {
             MaxRetryAttempts = int.MaxValue,
@@ -42,6 +40,22 @@ public sealed class WorkerProbe : IDisposable
             using var response = await _client.SendAsync(request, token);
             return response.StatusCode == HttpStatusCode.OK;
         }, cancellationToken);
+
+    /// <summary>Whether anything is answered, whatever it is: a process that is stopped or stuck answers nothing.</summary>
+    public async Task<bool> AnswersAsync(WorkerAddress address, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        using var late = new CancellationTokenSource(timeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
+        try
+        {
+            using var response = await _completions.GetAsync(new Uri(address.Url + "/health"), either.Token);
+            return true;
+        }
+        catch (Exception exception) when (exception is HttpRequestException || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            return false;
+        }
+    }
 
     /// <summary>Asks for a short completion. Null when one came; otherwise what came instead.</summary>
     public async Task<string?> CompleteAsync(WorkerAddress address, string modelId, CancellationToken cancellationToken)

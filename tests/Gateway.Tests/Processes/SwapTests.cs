@@ -37,6 +37,8 @@ public class SwapTests
         Assert.Equal(2, all.SelectMany(outcome => outcome.Versions).Distinct().Count());
         Assert.True(all.Count >= 16, $"only {all.Count} streams");
 
+        Assert.Contains("finercut_requests_total{model=\"tiny\",status=\"200\"}", await gateway.Client.GetStringAsync("/metrics"), StringComparison.Ordinal);
+
         // Old workers go once they are drained.
         await Eventually.BeAsync(async () => (await gateway.WorkersAsync()).Count == 1, () => gateway.Log);
     }

@@ -35,6 +35,27 @@ public class WorkerDeathTests
     }
 
     [Fact]
+    public async Task A_worker_that_is_stopped_is_noticed_and_replaced()
+    {
+        await using var gateway = await GatewayProcess.StartAsync(settings =>
+        {
+            settings["Worker"]!["LivenessIntervalSeconds"] = 0.2;
+            settings["Worker"]!["LivenessTimeoutSeconds"] = 2;
+        });
+        var worker = Assert.Single(await gateway.WorkersAsync()).GetProperty("process_id").GetInt32();
+        var stream = await ChatStream.RunAsync(gateway.Client, "tokens=100000 delay=2", async token =>
+        {
+            if (token != 5) return;
+            using var stop = Process.Start("kill", $"-STOP {worker}");
+            await stop.WaitForExitAsync();
+        });
+        Assert.Equal("worker_died", stream.Error);
+        Assert.Null((await ChatStream.RunAsync(gateway.Client, "tokens=3")).Problem);
+        Assert.False(Eventually.IsAlive(worker));
+        Assert.Contains("answered none of 3 probes", gateway.Log, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_worker_that_always_dies_opens_the_breaker()
     {
         await using var gateway = GatewayProcess.Prepare();

@@ -1,0 +1,97 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Text.Json;
+
+namespace FinerCut.Tests.Processes;
+
+public class ChaosTests(ITestOutputHelper output)
+{
+    [Fact]
+    public async Task Swaps_rollbacks_killed_workers_and_jobs_at_random_leave_every_request_accounted_for()
+    {
+        const int Seed = 20261123;
+        output.WriteLine($"seed {Seed}");
+        var random = new Random(Seed);
+        await using var gateway = await GatewayProcess.StartAsync(settings => settings["Worker"]!["Restart"]!["BreakerDeaths"] = 1000);
+        Assert.Equal("passed", (await gateway.JobEndAsync(await gateway.OrderJobAsync())).GetProperty("state").GetString());
+        gateway.Script("""{"pruneSteps":1000,"pruneStepMs":10}""");
+
+        using var enough = new CancellationTokenSource();
+        var all = new ConcurrentBag<ChatStream>();
+        var streams = Enumerable.Range(0, 8).Select(number => Task.Run(async () =>
+        {
+            while (!enough.IsCancellationRequested) all.Add(await ChatStream.RunAsync(gateway.Client, $"stream {number} tokens=10 delay=2"));
+        })).ToArray();
+        var kills = 0;
+        var jobs = new List<string>();
+        for (var act = 0; act < 24; act++)
+        {
+            var before = all.Count;
+            switch (random.Next(5))
+            {
+                case 0 or 1:
+                    await gateway.PromoteAsync(random.Next(2) == 0 ? "full" : "lean-1");
+                    break;
+                case 2:
+                    await gateway.SendAsync(HttpMethod.Post, $"/admin/models/{GatewayProcess.Model}/rollback");
+                    break;
+                case 3:
+                    var workers = await gateway.WorkersAsync();
+                    if (workers.Count > 0 && workers[random.Next(workers.Count)].TryGetProperty("process_id", out var id) && Eventually.IsAlive(id.GetInt32()))
+                    {
+                        Kill(id.GetInt32());
+                        kills++;
+                    }
+
+                    break;
+                default:
+                    if (jobs.Count > 0) await gateway.SendAsync(HttpMethod.Delete, $"/admin/jobs/{jobs[^1]}");
+                    var (status, job) = await gateway.SendAsync(HttpMethod.Post, $"/admin/models/{GatewayProcess.Model}/prune", """{"budget":{"sublayers":3}}""");
+                    Assert.Equal(HttpStatusCode.Accepted, status);
+                    jobs.Add(job.GetProperty("id").GetString()!);
+                    break;
+            }
+
+            await Eventually.BeAsync(() => all.Count > before + 2, () => gateway.Log);
+        }
+
+        await enough.CancelAsync();
+        await Task.WhenAll(streams);
+        foreach (var job in jobs) await gateway.SendAsync(HttpMethod.Delete, $"/admin/jobs/{job}");
+        foreach (var job in jobs) await gateway.JobEndAsync(job);
+
+        // A killed worker is to blame for whatever did not end well, and that ended with a typed error.
+        var broken = all.Where(outcome => outcome.Problem is not null).ToList();
+        output.WriteLine($"{all.Count} streams, {kills} kills, {broken.Count} ended by them");
+        Assert.All(broken, outcome => Assert.True(outcome.Error is "worker_died" or "worker_unreachable" or "model_loading", outcome.Problem));
+        Assert.InRange(broken.Count, 0, kills * 8);
+        Assert.All(all, outcome => Assert.InRange(outcome.Versions.Distinct().Count(), outcome.Status == HttpStatusCode.OK ? 1 : 0, 1));
+
+        // One worker, one active version, and a history that tells the same.
+        await Eventually.BeAsync(async () => await gateway.WorkersAsync() is [var only] && only.GetProperty("state").GetString() == "ready", () => gateway.Log);
+        var model = await gateway.GetAsync($"/admin/models/{GatewayProcess.Model}");
+        foreach (var version in model.GetProperty("versions").EnumerateArray())
+        {
+            var last = model.GetProperty("history").EnumerateArray().Last(row => Same(row, version));
+            Assert.Equal(last.GetProperty("state").GetString(), version.GetProperty("state").GetString());
+        }
+
+        Assert.Null((await ChatStream.RunAsync(gateway.Client, "tokens=2")).Problem);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(gateway.Folder, "state/jobs")));
+    }
+
+    private static bool Same(JsonElement row, JsonElement version) => row.GetProperty("version").GetString() == version.GetProperty("version").GetString();
+
+    private static void Kill(int processId)
+    {
+        try
+        {
+            Process.GetProcessById(processId).Kill();
+        }
+        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
+        {
+            // It was being stopped.
+        }
+    }
+}
