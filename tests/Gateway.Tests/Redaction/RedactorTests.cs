@@ -90,8 +90,8 @@ public class RedactorTests
     [Fact]
     public void No_text_makes_it_slow()
     {
-        // Quadratic rules would need hours for these; the bound is far above what a loaded machine needs.
-        var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        // Quadratic rules would need hours for these; the bound only ends the test then.
+        var limit = new CancellationTokenSource(TimeSpan.FromMinutes(10));
         foreach (var piece in new[] { "a", "1", "1-", "a.", "+", "eyJa.", "token:", "0 ", "4111 ", "password=", "-----BEGIN " })
         {
             All.Redact(string.Concat(Enumerable.Repeat(piece, 400_000 / piece.Length)));
