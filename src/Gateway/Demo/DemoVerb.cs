@@ -16,7 +16,7 @@ public static class DemoVerb
 
           --stay               keep serving afterwards, until Ctrl-C
           --port N             port of the gateway (default: a free one; 8080 with --stay)
-          --fraction F         share of the blocks' bytes to remove (default 0.02)
+          --fraction F         share of the blocks' bytes to remove (default 0.01)
           --help               this text
         """;
 
@@ -70,7 +70,7 @@ public static class DemoVerb
     /// <summary>False with a null problem asks for the usage.</summary>
     private static bool TryParse(string[] arguments, out DemoOptions options, out string? problem)
     {
-        options = new DemoOptions(0, false, 0.02, []);
+        options = new DemoOptions(0, false, 0.01, []);
         problem = null;
         int? port = null;
         for (var index = 0; index < arguments.Length; index++)
