@@ -11,6 +11,7 @@ using FinerCut.Gateway.OpenAi;
 using FinerCut.Gateway.Pruning;
 using FinerCut.Gateway.Recording;
 using FinerCut.Gateway.Rollout;
+using FinerCut.Gateway.Rollout.Trials;
 using FinerCut.Gateway.Routing;
 using FinerCut.Gateway.Storage;
 using FinerCut.Gateway.Telemetry;
@@ -67,7 +68,7 @@ public static class GatewayHost
         services.AddSingleton<IForwarderHttpClientFactory, GuardedClients>();
         services.AddSingleton<RouteOwner>().AddSingleton<UpstreamChooser>();
         services.AddSingleton<IWorkerObserver>(provider => provider.GetRequiredService<RouteOwner>());
-        services.AddSingleton<WorkerProbe>().AddSingleton<Supervisor>().AddSingleton<GatewayRuntime>();
+        services.AddSingleton<WorkerProbe>().AddSingleton<Supervisor>().AddSingleton<Staging>().AddSingleton<GatewayRuntime>();
         AddState(services, config, state);
     }
 
@@ -79,7 +80,7 @@ public static class GatewayHost
         services.AddSingleton(_ => gateway).AddSingleton<RolloutStore>().AddSingleton<RolloutJournal>().AddSingleton<JobStore>();
         services.AddSingleton(provider => new RecordingStore(recordings, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<RecordingSwitches>().AddSingleton<TrafficRecorder>();
-        services.AddSingleton<IAnswerTaps>(provider => provider.GetRequiredService<TrafficRecorder>());
+        services.AddSingleton<Trials>().AddSingleton<ShadowTraffic>().AddSingleton<IExchangeObserver, ExchangeWatch>();
         services.AddSingleton(provider => Rollouts.Of(
             config,
             model => ActivatorUtilities.CreateInstance<RolloutOwner>(provider, model),
@@ -105,6 +106,7 @@ public static class GatewayHost
         var admin = app.MapGroup("/admin").AddEndpointFilter(services.GetRequiredService<AdminGate>());
         admin.MapKeyAdmin(services.GetRequiredService<KeyRing>(), services.GetRequiredService<QuotaLedger>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<KeyRing>>());
         admin.MapModelAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Supervisor>(), routes, hub);
+        admin.MapRolloutAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Trials>(), routes);
         admin.MapJobAdmin(rollouts, services.GetRequiredService<JobQueue>(), services.GetRequiredService<TrafficExport>(), hub);
         admin.MapRecordingAdmin(config, services.GetRequiredService<RecordingStore>(), services.GetRequiredService<RecordingSwitches>(), services.GetRequiredService<TrafficRecorder>());
     }

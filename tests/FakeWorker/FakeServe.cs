@@ -50,6 +50,7 @@ public static class FakeServe
             return;
         }
 
+        if (Script.Read(version).FirstDelayMs is > 0 and var wait) await Task.Delay(TimeSpan.FromMilliseconds(wait), TimeProvider.System, context.RequestAborted);
         using var body = await JsonDocument.ParseAsync(context.Request.Body, cancellationToken: context.RequestAborted);
         var chat = body.RootElement.TryGetProperty("messages", out var messages);
         var text = chat ? messages[messages.GetArrayLength() - 1].GetProperty("content").GetString()! : body.RootElement.GetProperty("prompt").GetString()!;

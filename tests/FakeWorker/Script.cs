@@ -22,6 +22,9 @@ public sealed record Script
     /// <summary>Answers chat requests with this status; null answers them.</summary>
     public int? ChatStatus { get; init; }
 
+    /// <summary>Milliseconds before each answer.</summary>
+    public int FirstDelayMs { get; init; }
+
     public int PruneSteps { get; init; } = 3;
 
     public int PruneStepMs { get; init; } = 5;

@@ -52,13 +52,15 @@ public static class AdminViews
     public static TransitionView Of(string modelId, VersionTransition transition) =>
         new(modelId, transition.VersionId, transition.Was, transition.State, transition.Event, transition.Reason, transition.At);
 
+    public static VersionView Of(VersionModel version) => new(version.Id, version.State, version.Path, version.Bytes, version.Since)
+    {
+        Job = version.JobId,
+        Replaced = version.Replaced,
+    };
+
     public static ModelView Of(ModelRollout rollout, IEnumerable<VersionTransition> history) => new(
         rollout.ModelId,
         rollout.Active?.Id,
-        [.. rollout.Versions.Values.Select(version => new VersionView(version.Id, version.State, version.Path, version.Bytes, version.Since)
-        {
-            Job = version.JobId,
-            Replaced = version.Replaced,
-        })],
+        [.. rollout.Versions.Values.Select(Of)],
         [.. history.Select(transition => Of(rollout.ModelId, transition))]);
 }

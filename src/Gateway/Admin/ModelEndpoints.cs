@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Routing;
 
 namespace FinerCut.Gateway.Admin;
 
-/// <summary>/admin/models, /admin/workers and /admin/events.</summary>
+/// <summary>GET /admin/models, /admin/workers and /admin/events.</summary>
 internal static class ModelEndpoints
 {
     public static void MapModelAdmin(this IEndpointRouteBuilder admin, Rollouts rollouts, RolloutJournal journal, Supervisor supervisor, RouteOwner routes, EventHub hub)
@@ -17,23 +17,6 @@ internal static class ModelEndpoints
         admin.MapGet("/models/{model}", (string model) => rollouts.Find(model) is { } owner
             ? AdminAnswers.Ok(AdminViews.Of(owner.Current, journal.History(model)))
             : NoModel());
-        admin.MapPost("/models/{model}/promote", (string model, HttpContext context) => AdminAnswers.WithBodyAsync(
-            context,
-            bytes => JsonBody.Read(bytes, body =>
-            {
-                var version = body.Text("version", 100);
-                if (version is null && !body.Has("version")) body.Error("version", "expected the id of a version; GET /admin/models lists them");
-                return new PromoteOrder(version ?? "");
-            }),
-            async order => rollouts.Find(model) is not { } owner
-                ? NoModel()
-                : Answer(owner, await owner.SwapAsync(order.Version, isRollback: false, "Promoted by an admin.", context.RequestAborted), journal)));
-        admin.MapPost("/models/{model}/rollback", (string model, HttpContext context) => AdminAnswers.WithBodyAsync(
-            context,
-            bytes => JsonBody.Read(bytes, _ => new object()),
-            async _ => rollouts.Find(model) is not { } owner
-                ? NoModel()
-                : Answer(owner, await owner.RollBackAsync("Rolled back by an admin.", automatic: false, context.RequestAborted), journal)));
         admin.MapGet("/workers", () => AdminAnswers.Ok(new
         {
             workers = supervisor.Workers.Select(worker => AdminViews.Of(worker, routes.InFlight(worker.Spec.ModelId, worker.Spec.VersionId))),
@@ -47,9 +30,4 @@ internal static class ModelEndpoints
     }
 
     internal static IResult NoModel() => AdminAnswers.Fail(ApiError.NotFound("There is no such model; GET /admin/models lists them.", "model_not_found"));
-
-    private static IResult Answer(RolloutOwner owner, ApiError? problem, RolloutJournal journal) =>
-        problem is null ? AdminAnswers.Ok(AdminViews.Of(owner.Current, journal.History(owner.Model.Id))) : AdminAnswers.Fail(problem);
-
-    private sealed record PromoteOrder(string Version);
 }

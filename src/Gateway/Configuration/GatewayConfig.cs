@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using FinerCut.Gateway.Access;
 using FinerCut.Gateway.Redaction;
+using FinerCut.Gateway.Rollout;
 
 namespace FinerCut.Gateway.Configuration;
 
@@ -120,6 +121,8 @@ public sealed record ModelConfig
     public required TimeSpan DrainTimeout { get; init; }
 
     public required RecordingConfig Recording { get; init; }
+
+    public RolloutConfig Rollout { get; init; } = new();
 }
 
 /// <summary>Bounds of one model's traffic recording.</summary>

@@ -3,6 +3,7 @@ using System.Net;
 using System.Text.RegularExpressions;
 using FinerCut.Gateway.Access;
 using FinerCut.Gateway.Redaction;
+using FinerCut.Gateway.Rollout;
 using Microsoft.Extensions.Configuration;
 
 namespace FinerCut.Gateway.Configuration;
@@ -134,6 +135,7 @@ public static partial class GatewayConfigReader
             Threads = section.Integer("Threads", 0, 0, 1024),
             DrainTimeout = section.Seconds("DrainTimeoutSeconds", 300, 0, 86400),
             Recording = Recording(section.Section("Recording")),
+            Rollout = RolloutConfig.Read(section.Section("Rollout")),
         };
     }
 

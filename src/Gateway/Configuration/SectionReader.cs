@@ -70,6 +70,25 @@ internal sealed class SectionReader(IConfiguration section, string path, List<Co
         return otherwise;
     }
 
+    public double Number(string key, double otherwise, double min, double max)
+    {
+        var text = Text(key);
+        if (text is null) return otherwise;
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max) return value;
+        Error(key, text, string.Create(CultureInfo.InvariantCulture, $"expected a number from {min} to {max}"));
+        return otherwise;
+    }
+
+    /// <summary>A name of the enumeration, in any case.</summary>
+    public T Word<T>(string key, T otherwise) where T : struct, Enum
+    {
+        var text = Text(key);
+        if (text is null) return otherwise;
+        if (Enum.GetNames<T>().FirstOrDefault(name => name.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } found) return Enum.Parse<T>(found);
+        Error(key, text, $"expected one of {string.Join(", ", Enum.GetNames<T>())}");
+        return otherwise;
+    }
+
     public TimeSpan Seconds(string key, double otherwise, double min, double max)
     {
         var text = Text(key);

@@ -8,7 +8,7 @@ public enum JobState
     Queued,
     Running,
 
-    /// <summary>The lean version passed the gate (and is active, unless the order said otherwise).</summary>
+    /// <summary>The lean version passed the gate; it is active or on trial, as the model's rollout says, unless the order said otherwise.</summary>
     Passed,
 
     /// <summary>The gate refused; nothing has changed.</summary>

@@ -92,7 +92,7 @@ public sealed class JobRunner(GatewayConfig config, StateFolder state, TrafficEx
                 $"Passed the gate: {Figures(job.Result!)}.");
         }
 
-        if (job.Order.Promote && await rollout.SwapAsync(job.Version, isRollback: false, $"{job.Id} passed the gate.", cancellationToken) is { } problem)
+        if (job.Order.Promote && await rollout.RollOutAsync(job.Version, $"{job.Id} passed the gate.", cancellationToken) is { } problem)
         {
             cancellationToken.ThrowIfCancellationRequested();
             return Ended(job, JobState.Failed, problem.Code, problem.Message);

@@ -12,7 +12,7 @@ namespace FinerCut.Gateway.Recording;
 /// Copies exchanges off to the reservoir where recording is on. The request's path only copies bytes; parsing and the database are one task's
 /// work, behind a bounded queue that drops (and counts) when it is full.
 /// </summary>
-public sealed class TrafficRecorder : IAnswerTaps, IAsyncDisposable
+public sealed class TrafficRecorder : IAsyncDisposable
 {
     private readonly ImmutableDictionary<string, RecordingConfig> _bounds;
     private readonly RecordingSwitches _switches;
@@ -40,10 +40,15 @@ public sealed class TrafficRecorder : IAnswerTaps, IAsyncDisposable
     /// <summary>Captured, but not yet offered to the store.</summary>
     public long Pending => Interlocked.Read(ref _pending);
 
-    public IAnswerTap? For(string modelId, string path, RequestBody request)
+    /// <summary>Null where the exchange is not recorded.</summary>
+    /// <param name="modelId">Of the route.</param>
+    /// <param name="path">Of the request.</param>
+    /// <param name="routed">Valid during the request only: what is kept is copied.</param>
+    public IAnswerTap? For(string modelId, string path, RoutedRequest routed)
     {
-        ArgumentNullException.ThrowIfNull(request);
-        if (!_switches.IsOn(modelId)) return null;
+        ArgumentNullException.ThrowIfNull(routed);
+        var request = routed.Body;
+        if (!routed.MayRecord || !_switches.IsOn(modelId)) return null;
         var isChat = path.Equals("/v1/chat/completions", StringComparison.OrdinalIgnoreCase);
         if (!isChat && !path.Equals("/v1/completions", StringComparison.OrdinalIgnoreCase)) return null;
         var most = _bounds[modelId].MaxConversationBytes;

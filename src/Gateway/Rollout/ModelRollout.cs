@@ -24,6 +24,21 @@ public sealed record ModelRollout(string ModelId, ImmutableSortedDictionary<stri
     /// <summary>The version that new requests go to; null only before the first one is there.</summary>
     public VersionModel? Active => Versions.Values.SingleOrDefault(version => version.State == VersionState.Active);
 
+    /// <summary>The version that is tried beside it; null where there is none.</summary>
+    public VersionModel? OnTrial => Versions.Values.SingleOrDefault(version => version.State is VersionState.Shadowing or VersionState.Canary or VersionState.Held);
+
+    /// <summary>
+    /// Versions whose files are not needed: neither in use, nor under way, nor where a rollback of the active one leads, nor among the newest
+    /// <paramref name="keep"/> of the others. The file of the settings is never among them.
+    /// </summary>
+    public IEnumerable<VersionModel> Superfluous(int keep) => Versions.Values
+        .Where(version => version.JobId is not null && version.Id != Active?.Replaced && VersionTransitions.Next(version.State, VersionEvent.FileRemoved) is not null)
+        .OrderByDescending(version => version.Since).ThenByDescending(version => version.Id, StringComparer.Ordinal).Skip(keep);
+
+    /// <summary>Begins a trial of a staged version. Null where the table does not allow it, or another version is on trial.</summary>
+    public RolloutChange? Try(string versionId, bool shadow, string? reason, DateTimeOffset now) =>
+        OnTrial is null ? Apply(versionId, shadow ? VersionEvent.ShadowBegun : VersionEvent.CanaryBegun, reason, now) : null;
+
     /// <summary>Adds a version. A first version is active at once: there is nothing to swap.</summary>
     public RolloutChange Register(VersionModel version, string? reason, DateTimeOffset now)
     {
@@ -45,7 +60,8 @@ public sealed record ModelRollout(string ModelId, ImmutableSortedDictionary<stri
     /// <param name="isRollback">The active one leaves because it is not good.</param>
     public RolloutChange? Promote(string versionId, bool isRollback, string? reason, DateTimeOffset now)
     {
-        if (Active is not { } active) return null;
+        // A version on trial is promoted or left before another one takes the active one's place.
+        if (Active is not { } active || (OnTrial is { } tried && tried.Id != versionId)) return null;
         var left = Apply(active.Id, isRollback ? VersionEvent.RolledBack : VersionEvent.Replaced, reason, now);
         var taken = left?.Next.Apply(versionId, VersionEvent.Promoted, reason, now);
         if (taken is null) return null;

@@ -9,7 +9,16 @@ public sealed class RolloutJournal(RolloutStore store, EventHub hub, GatewayMetr
 {
     public ModelRollout Load(string modelId) => store.Load(modelId);
 
-    public IReadOnlyList<VersionTransition> History(string modelId) => store.History(modelId);
+    public IReadOnlyList<VersionTransition> History(string modelId, string? versionId = null) => store.History(modelId, versionId);
+
+    public double? Weight(string modelId, string versionId) => store.Weight(modelId, versionId);
+
+    public void SetWeight(string modelId, string versionId, double weight)
+    {
+        store.SetWeight(modelId, versionId, weight);
+        logger.LogInformation("{Model}/{Version} gets {Weight} of the requests.", modelId, versionId, weight);
+        hub.Publish(new AdminEvent("weight", modelId, new { Version = versionId, Weight = weight }));
+    }
 
     public void Commit(RolloutChange change)
     {

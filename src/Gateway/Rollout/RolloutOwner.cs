@@ -1,5 +1,6 @@
 using FinerCut.Gateway.Configuration;
 using FinerCut.Gateway.OpenAi;
+using FinerCut.Gateway.Rollout.Trials;
 using FinerCut.Gateway.Routing;
 using FinerCut.Gateway.Storage;
 using FinerCut.Gateway.Workers;
@@ -7,11 +8,11 @@ using FinerCut.Gateway.Workers;
 namespace FinerCut.Gateway.Rollout;
 
 /// <summary>
-/// The one writer of one model's versions: stages, probes, swaps, drains. Swaps of a model happen one after the other; readers take
-/// <see cref="Current"/>. In what order things happen is what makes a swap lose nothing: worker up → probed → row committed → routes published
-/// → old upstream closed → drained → stopped.
+/// The one writer of one model's versions: stages, probes, tries, swaps, drains. Changes of a model's routes happen one after the other; readers
+/// take <see cref="Current"/>. In what order things happen is what makes a swap lose nothing: worker up → probed → row committed → routes
+/// published → old upstream closed → drained → stopped.
 /// </summary>
-public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supervisor supervisor, RouteOwner routes, WorkerProbe probe, TimeProvider time) : IDisposable
+public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journal, Staging staging, RouteOwner routes, Trials.Trials trials, TimeProvider time) : IDisposable
 {
     public const string FullVersion = "full";
 
@@ -24,7 +25,7 @@ public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supe
 
     public ModelRollout Current => _current;
 
-    /// <summary>Restores what was and starts the active version's worker.</summary>
+    /// <summary>Restores what was and starts the active version's worker, and that of a trial.</summary>
     public async Task StartAsync()
     {
         lock (_gate)
@@ -35,17 +36,24 @@ public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supe
         }
 
         var active = _current.Active!;
-        await routes.ActivateAsync(model.Id, active.Id);
+        await routes.ShareAsync(model.Id, new ModelShare(active.Id));
         var problem = active.Id == FullVersion ? null : ModelFiles.Problem(active.Path);
-        if (problem is null) supervisor.Start(Spec(active));
+        if (problem is null) staging.Start(Spec(active));
         else _ = SwapAsync(FullVersion, isRollback: true, $"The active version's file is not usable: {problem}", CancellationToken.None);
+        await ResumeTrialAsync();
     }
 
     /// <summary>A version whose file a job has written, or (refused) would have.</summary>
     public void Register(VersionModel version, string reason)
     {
         lock (_gate) Commit(_current.Register(version, reason, Now()));
+        RemoveOldFiles();
     }
+
+    /// <summary>As the settings say: active at once, or on trial first. Null when done; otherwise why not, and nothing has changed.</summary>
+    public Task<ApiError?> RollOutAsync(string versionId, string reason, CancellationToken cancellationToken) => model.Rollout.Mode == RolloutMode.Direct
+        ? SwapAsync(versionId, isRollback: false, reason, cancellationToken)
+        : TryAsync(versionId, weight: null, reason, cancellationToken);
 
     /// <summary>Null when done; otherwise why the version did not become active. The active one is untouched then.</summary>
     public async Task<ApiError?> SwapAsync(string versionId, bool isRollback, string reason, CancellationToken cancellationToken)
@@ -53,32 +61,10 @@ public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supe
         await _oneSwap.WaitAsync(cancellationToken);
         try
         {
-            if (!_current.Versions.TryGetValue(versionId, out var version))
-            {
-                return ApiError.NotFound($"The model {model.Id} has no version '{versionId}'. Versions: {string.Join(", ", _current.Versions.Keys)}.", "version_not_found");
-            }
-
-            if (version.State == VersionState.Active) return null;
-            if (!File.Exists(version.Path)) return ApiError.Conflict($"The file of version {versionId} is not there.", "version_file_missing");
-            if (!BeginStaging(versionId, reason))
-            {
-                return ApiError.Conflict($"Version {versionId} is {version.State} and cannot be made active.", "version_state");
-            }
-
-            var worker = Spec(version);
-            if (await StageAsync(version, worker, cancellationToken) is { } problem)
-            {
-                Change(rollout => rollout.Apply(versionId, VersionEvent.StageFailed, problem, Now()));
-                // It may have been fetched back while streams were still finishing on it.
-                BeginDrain(version);
-                return ApiError.Server(502, $"Version {versionId} did not come up: {problem}", "staging_failed");
-            }
-
-            Change(rollout => rollout.Apply(versionId, VersionEvent.ProbePassed, null, Now()));
-            var left = _current.Active!;
-            Change(rollout => rollout.Promote(versionId, isRollback, reason, Now()));
-            await routes.ActivateAsync(model.Id, versionId);
-            BeginDrain(left);
+            if (_current.Active?.Id == versionId) return null;
+            if (_current.OnTrial is { } tried && tried.Id != versionId) return TrialRuns(tried);
+            if (_current.OnTrial is null && await StageAsync(versionId, reason, cancellationToken) is { } problem) return problem;
+            await PromoteAsync(versionId, isRollback, reason);
             return null;
         }
         finally
@@ -87,11 +73,14 @@ public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supe
         }
     }
 
-    /// <summary>Back to the version that the active one replaced.</summary>
+    /// <summary>Ends the trial, where there is one; else back to the version that the active one replaced.</summary>
+    /// <param name="reason">For the history.</param>
     /// <param name="automatic">Nobody asked: then not to a version that was itself left as not good.</param>
+    /// <param name="cancellationToken">Ends the wait for another change.</param>
     public Task<ApiError?> RollBackAsync(string reason, bool automatic, CancellationToken cancellationToken)
     {
         var current = _current;
+        if (!automatic && current.OnTrial is { } tried) return AbandonAsync(tried.Id, reason, cancellationToken);
         if (current.Active?.Replaced is not { } target || !current.Versions.TryGetValue(target, out var version))
         {
             return Task.FromResult<ApiError?>(ApiError.Conflict($"The active version of {model.Id} replaced none: there is nothing to roll back to.", "no_previous_version"));
@@ -105,7 +94,24 @@ public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supe
         return SwapAsync(target, isRollback: true, reason, cancellationToken);
     }
 
-    public void Dispose() => _oneSwap.Dispose();
+    public void Dispose()
+    {
+        trials.End(model.Id);
+        _oneSwap.Dispose();
+    }
+
+    /// <summary>One caller at a time; the version is staged or on trial.</summary>
+    private async Task PromoteAsync(string versionId, bool isRollback, string reason)
+    {
+        var left = _current.Active!;
+        Change(rollout => rollout.Promote(versionId, isRollback, reason, Now()));
+        trials.End(model.Id);
+        await routes.ShareAsync(model.Id, new ModelShare(versionId));
+        BeginDrain(left);
+    }
+
+    private static ApiError TrialRuns(VersionModel tried) =>
+        ApiError.Conflict($"Version {tried.Id} is on trial ({tried.State}): promote it or roll it back first.", "trial_runs");
 
     private WorkerSpec Spec(VersionModel version) => new(model.Id, version.Id, version.Path, model.ContextSize, model.Parallel, model.Threads);
 
@@ -116,23 +122,26 @@ public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supe
         return _current.Register(fresh, "From the settings.", now);
     }
 
-    /// <summary>Null once the version's worker is ready and has answered a completion.</summary>
-    private async Task<string?> StageAsync(VersionModel version, WorkerSpec worker, CancellationToken cancellationToken)
+    /// <summary>Null once the version is staged. One caller at a time.</summary>
+    private async Task<ApiError?> StageAsync(string versionId, string reason, CancellationToken cancellationToken)
     {
-        try
+        if (!_current.Versions.TryGetValue(versionId, out var version))
         {
-            if (ModelFiles.Problem(version.Path) is { } problem) return problem;
-            // A worker that is down keeps its memory of deaths; whoever asks for the version now deserves a fresh start.
-            if (supervisor.Find(worker.WorkerId)?.State is WorkerState.BackingOff or WorkerState.Broken) await supervisor.StopAsync(worker.WorkerId);
-            var owner = supervisor.Start(worker);
-            var seen = await owner.WhenAsync(state => state is not (WorkerState.Starting or WorkerState.Loading), cancellationToken);
-            if (seen.State != WorkerState.Ready) return seen.Reason ?? $"The worker is {seen.State}.";
-            return await probe.CompleteAsync(seen.Address!, model.Id, cancellationToken);
+            return ApiError.NotFound($"The model {model.Id} has no version '{versionId}'. Versions: {string.Join(", ", _current.Versions.Keys)}.", "version_not_found");
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+
+        if (!File.Exists(version.Path)) return ApiError.Conflict($"The file of version {versionId} is not there.", "version_file_missing");
+        if (!BeginStaging(versionId, reason)) return ApiError.Conflict($"Version {versionId} is {version.State} and cannot be made active.", "version_state");
+        if (await staging.BringUpAsync(Spec(version), cancellationToken) is { } problem)
         {
-            return "It was cancelled.";
+            Change(rollout => rollout.Apply(versionId, VersionEvent.StageFailed, problem, Now()));
+            // It may have been fetched back while streams were still finishing on it.
+            BeginDrain(version);
+            return ApiError.Server(502, $"Version {versionId} did not come up: {problem}", "staging_failed");
         }
+
+        Change(rollout => rollout.Apply(versionId, VersionEvent.ProbePassed, null, Now()));
+        return null;
     }
 
     private bool BeginStaging(string versionId, string reason)
@@ -180,11 +189,34 @@ public sealed class RolloutOwner(ModelConfig model, RolloutJournal journal, Supe
             if (cancel.IsCancellationRequested) return;
             _drains.Remove(left.Id);
             Change(rollout => rollout.Apply(left.Id, VersionEvent.Drained, null, Now()));
-            stopped = supervisor.StopAsync(Spec(left).WorkerId);
+            stopped = staging.StopAsync(Spec(left));
         }
 
         await stopped;
         cancel.Dispose();
+        RemoveOldFiles();
+    }
+
+    /// <summary>Keeps the newest files of versions that are not in use (Rollout:KeepVersions).</summary>
+    private void RemoveOldFiles()
+    {
+        lock (_gate)
+        {
+            foreach (var version in _current.Superfluous(model.Rollout.KeepVersions).ToArray())
+            {
+                try
+                {
+                    File.Delete(version.Path);
+                }
+                catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+                {
+                    // Tried again when the next version leaves.
+                    continue;
+                }
+
+                Change(rollout => rollout.Apply(version.Id, VersionEvent.FileRemoved, $"Rollout:KeepVersions is {model.Rollout.KeepVersions}.", Now()));
+            }
+        }
     }
 
     /// <summary>To the millisecond, as it is kept: the state reads the same before and after a restart.</summary>

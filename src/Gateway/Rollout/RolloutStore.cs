@@ -45,15 +45,26 @@ public sealed class RolloutStore(SqliteFile database)
     });
 
     /// <summary>Newest last.</summary>
-    public IReadOnlyList<VersionTransition> History(string modelId, int limit = 1000)
+    /// <param name="modelId">Whose.</param>
+    /// <param name="versionId">Of this version only, and all of it; null for the last of all versions.</param>
+    public IReadOnlyList<VersionTransition> History(string modelId, string? versionId = null)
     {
         var rows = database.Query(
-            "SELECT at, version, was, state, event, reason FROM history WHERE model = $model ORDER BY number DESC LIMIT $limit",
+            "SELECT at, version, was, state, event, reason FROM history WHERE model = $model AND ($version IS NULL OR version = $version) ORDER BY number DESC LIMIT $limit",
             row => new VersionTransition(row.GetString(1), row.IsDBNull(2) ? null : Enum.Parse<VersionState>(row.GetString(2)),
                 Enum.Parse<VersionState>(row.GetString(3)), row.GetString(4), row.IsDBNull(5) ? null : row.GetString(5),
                 DateTimeOffset.FromUnixTimeMilliseconds(row.GetInt64(0))),
-            ("$model", modelId), ("$limit", limit));
+            ("$model", modelId), ("$version", versionId), ("$limit", versionId is null ? 1000 : -1));
         rows.Reverse();
         return rows;
     }
+
+    /// <summary>The weight that a trial's version has; null where none was ever set.</summary>
+    public double? Weight(string modelId, string versionId) => database.Query(
+        "SELECT weight FROM canary_weights WHERE model = $model AND version = $version", row => row.GetDouble(0), ("$model", modelId), ("$version", versionId))
+        is [var weight, ..] ? weight : null;
+
+    public void SetWeight(string modelId, string versionId, double weight) => database.Execute(
+        "INSERT INTO canary_weights (model, version, weight) VALUES ($model, $version, $weight) ON CONFLICT (model, version) DO UPDATE SET weight = excluded.weight",
+        ("$model", modelId), ("$version", versionId), ("$weight", weight));
 }

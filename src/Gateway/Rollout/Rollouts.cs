@@ -29,15 +29,24 @@ public sealed class Rollouts(ImmutableSortedDictionary<string, RolloutOwner> own
         metrics.Transition("worker", worker.Spec.ModelId, worker.State.ToString());
         hub.Publish(new AdminEvent("worker", worker.Spec.WorkerId, AdminViews.Of(worker)));
         if (worker.State is not (WorkerState.Broken or WorkerState.Failed)) return;
-        if (Find(worker.Spec.ModelId) is not { } owner || owner.Current.Active?.Id != worker.Spec.VersionId || owner.Current.Active.Replaced is null) return;
-        _ = RollBackAsync(owner, worker);
+        if (Find(worker.Spec.ModelId) is not { } owner) return;
+        var current = owner.Current;
+        if (current.OnTrial?.Id == worker.Spec.VersionId || (current.Active?.Id == worker.Spec.VersionId && current.Active.Replaced is not null)) _ = LeaveAsync(owner, worker);
     }
 
-    private async Task RollBackAsync(RolloutOwner owner, WorkerModel worker)
+    private async Task LeaveAsync(RolloutOwner owner, WorkerModel worker)
     {
         try
         {
-            var problem = await owner.RollBackAsync($"Its worker cannot be kept alive: {worker.Reason}", automatic: true, CancellationToken.None);
+            var reason = $"Its worker cannot be kept alive: {worker.Reason}";
+            var problem = await owner.AbandonAsync(worker.Spec.VersionId, reason, CancellationToken.None);
+            if (owner.Current.Active?.Id == worker.Spec.VersionId)
+            {
+                // A trial that runs beside a dead active version has nothing to be compared with.
+                if (owner.Current.OnTrial is { } tried) await owner.AbandonAsync(tried.Id, $"The active version is left. {reason}", CancellationToken.None);
+                problem = await owner.RollBackAsync(reason, automatic: true, CancellationToken.None);
+            }
+
             if (problem is not null) logger.LogError("{Worker} cannot be rolled back: {Problem}", worker.Spec.WorkerId, problem.Message);
         }
         catch (Exception exception)

@@ -12,6 +12,15 @@ public enum VersionState
     /// <summary>Its worker is healthy and has answered a probe; no client's request goes there yet.</summary>
     Staged,
 
+    /// <summary>On trial: copies of requests go to it, no request of its own. At most one version a model is on trial.</summary>
+    Shadowing,
+
+    /// <summary>On trial: a share of the requests goes to it, until the evidence decides.</summary>
+    Canary,
+
+    /// <summary>On trial: keeps its share; no evidence promotes it, only a hand.</summary>
+    Held,
+
     /// <summary>New requests go to it. One version a model.</summary>
     Active,
 
@@ -21,10 +30,10 @@ public enum VersionState
     /// <summary>Replaced and stopped; its file is kept.</summary>
     Retired,
 
-    /// <summary>Was active and is left because it was not good; its streams are finishing.</summary>
+    /// <summary>Was active or on trial and is left because it was not good; its streams are finishing.</summary>
     RollingBack,
 
-    /// <summary>Was active, was left because it was not good; stopped, its file is kept.</summary>
+    /// <summary>Was active or on trial, was left because it was not good; stopped, its file is kept.</summary>
     RolledBack,
 
     /// <summary>The gate refused it; there is no file.</summary>
@@ -32,6 +41,9 @@ public enum VersionState
 
     /// <summary>Its worker did not come up or did not answer the probe.</summary>
     Failed,
+
+    /// <summary>Its file was removed, newer versions having come.</summary>
+    Removed,
 }
 
 public enum VersionEvent
@@ -43,19 +55,31 @@ public enum VersionEvent
 
     StageFailed,
 
+    ShadowBegun,
+
+    CanaryBegun,
+
+    /// <summary>Somebody stopped the automatic promotion.</summary>
+    HoldAsked,
+
+    /// <summary>Somebody let it go on.</summary>
+    Resumed,
+
     Promoted,
 
     /// <summary>Another version was promoted.</summary>
     Replaced,
 
-    /// <summary>Another version was made active because this one was not good.</summary>
+    /// <summary>It is left because it was not good, or because somebody said so.</summary>
     RolledBack,
 
     /// <summary>The last stream has ended, or was ended.</summary>
     Drained,
 
-    /// <summary>The gateway came up again: what was under way has ended with the old process.</summary>
+    /// <summary>The gateway came up again: what was under way has ended with the old process. Trials go on.</summary>
     Restarted,
+
+    FileRemoved,
 }
 
 /// <summary>
@@ -72,7 +96,12 @@ public static class VersionTransitions
             or VersionState.Draining or VersionState.RollingBack, VersionEvent.StageAsked) => VersionState.Staging,
         (VersionState.Staging, VersionEvent.ProbePassed) => VersionState.Staged,
         (VersionState.Staging or VersionState.Staged, VersionEvent.StageFailed) => VersionState.Failed,
-        (VersionState.Staged, VersionEvent.Promoted) => VersionState.Active,
+        (VersionState.Staged, VersionEvent.ShadowBegun) => VersionState.Shadowing,
+        (VersionState.Staged or VersionState.Shadowing, VersionEvent.CanaryBegun) => VersionState.Canary,
+        (VersionState.Shadowing or VersionState.Canary, VersionEvent.HoldAsked) => VersionState.Held,
+        (VersionState.Held, VersionEvent.Resumed) => VersionState.Canary,
+        (VersionState.Staged or VersionState.Shadowing or VersionState.Canary or VersionState.Held, VersionEvent.Promoted) => VersionState.Active,
+        (VersionState.Shadowing or VersionState.Canary or VersionState.Held, VersionEvent.RolledBack) => VersionState.RollingBack,
         (VersionState.Active, VersionEvent.Replaced) => VersionState.Draining,
         (VersionState.Active, VersionEvent.RolledBack) => VersionState.RollingBack,
         (VersionState.Draining, VersionEvent.Drained) => VersionState.Retired,
@@ -80,6 +109,7 @@ public static class VersionTransitions
         (VersionState.Staging or VersionState.Staged, VersionEvent.Restarted) => VersionState.Registered,
         (VersionState.Draining, VersionEvent.Restarted) => VersionState.Retired,
         (VersionState.RollingBack, VersionEvent.Restarted) => VersionState.RolledBack,
+        (VersionState.Registered or VersionState.Retired or VersionState.RolledBack or VersionState.Failed, VersionEvent.FileRemoved) => VersionState.Removed,
         _ => null,
     };
 }

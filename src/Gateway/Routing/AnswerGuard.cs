@@ -21,7 +21,8 @@ internal sealed class AnswerGuard(HttpMessageHandler inner, ForwardingConfig con
         try
         {
             response = await base.SendAsync(request, either.Token);
-            if (response.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout)
+            if (response.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout
+                || (exchange.IsTrial && response.StatusCode >= HttpStatusCode.InternalServerError))
             {
                 throw new UpstreamFailure(FailureKind.Busy);
             }
@@ -31,6 +32,7 @@ internal sealed class AnswerGuard(HttpMessageHandler inner, ForwardingConfig con
             response.Content = held.Headers.ContentType?.MediaType == "text/event-stream"
                 ? Content(await EventsAsync(body, exchange, cancellationToken, either.Token), held)
                 : Content(await WholeAsync(body, exchange, either.Token), held);
+            exchange.FirstByteAt = time.GetTimestamp();
             return response;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)

@@ -11,14 +11,42 @@ public interface IAnswerTap
     void Finish(bool whole);
 }
 
+/// <summary>Told of every attempt at an answer. Must be quick and never throw. Thread-safe.</summary>
+public interface IExchangeObserver
+{
+    /// <summary>A tap on the answer where somebody wants its bytes; null where nobody does.</summary>
+    /// <param name="exchange">Its upstream has been entered.</param>
+    /// <param name="path">Of the request.</param>
+    /// <param name="request">Valid during the request only: copy what is kept.</param>
+    IAnswerTap? Begin(Exchange exchange, string path, RoutedRequest request);
+
+    void Ended(in ExchangeEnd end);
+}
+
+/// <summary>How one attempt ended.</summary>
+/// <param name="Status">Of the answer; 0 where there was none.</param>
+/// <param name="Failure">Before or after the first byte; null when all went well.</param>
+/// <param name="FirstByte">From the attempt's begin to the first event, or to a whole answer; null where there was none.</param>
+/// <param name="ClientGone">The client did not wait for the end.</param>
+public readonly record struct ExchangeEnd(Upstream Upstream, int Status, FailureKind? Failure, TimeSpan? FirstByte, TimeSpan Duration, bool ClientGone);
+
 /// <summary>One attempt to have one request answered by one upstream; travels from the middleware through YARP to <see cref="AnswerGuard"/>.</summary>
-public sealed class Exchange(Upstream upstream, IAnswerTap? tap)
+public sealed class Exchange(Upstream upstream, bool isTrial, long began)
 {
     public static readonly HttpRequestOptionsKey<Exchange> Option = new("finercut.exchange");
 
     public Upstream Upstream { get; } = upstream;
 
-    public IAnswerTap? Tap { get; } = tap;
+    /// <summary>Of a version on trial: what fails before the first byte goes to the active version.</summary>
+    public bool IsTrial { get; } = isTrial;
+
+    /// <summary>Timestamp of the attempt's begin.</summary>
+    public long Began { get; } = began;
+
+    /// <summary>Timestamp of the answer's first event, or of the whole answer; 0 until then.</summary>
+    public long FirstByteAt { get; set; }
+
+    public IAnswerTap? Tap { get; set; }
 
     /// <summary>Set when an answer broke after its first byte; null when all went well.</summary>
     public FailureKind? Broken { get; set; }

@@ -12,13 +12,6 @@ using Yarp.ReverseProxy.Model;
 
 namespace FinerCut.Gateway.Routing;
 
-/// <summary>Decides whether the answer of an exchange is tapped; null where it is not.</summary>
-public interface IAnswerTaps
-{
-    /// <param name="request">Valid during the request only: copy what is kept.</param>
-    IAnswerTap? For(string modelId, string path, RequestBody request);
-}
-
 /// <summary>
 /// In YARP's pipeline, before its forwarder and after <see cref="RequestMiddleware"/>: lets YARP try one upstream after the other until an
 /// answer has begun or the deadline is over.
@@ -33,14 +26,14 @@ public sealed class ForwardMiddleware
     private readonly RequestDelegate _next;
     private readonly UpstreamChooser _chooser;
     private readonly ForwardingConfig _config;
-    private readonly IAnswerTaps _taps;
+    private readonly IExchangeObserver _observer;
     private readonly GatewayMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ResiliencePipeline<Attempt> _attempts;
 
-    public ForwardMiddleware(RequestDelegate next, UpstreamChooser chooser, ForwardingConfig config, IAnswerTaps taps, GatewayMetrics metrics, TimeProvider time)
+    public ForwardMiddleware(RequestDelegate next, UpstreamChooser chooser, ForwardingConfig config, IExchangeObserver observer, GatewayMetrics metrics, TimeProvider time)
     {
-        (_next, _chooser, _config, _taps, _metrics, _time) = (next, chooser, config, taps, metrics, time);
+        (_next, _chooser, _config, _observer, _metrics, _time) = (next, chooser, config, observer, metrics, time);
         _attempts = new ResiliencePipelineBuilder<Attempt> { TimeProvider = time }
             .AddRetry(new RetryStrategyOptions<Attempt>
             {
@@ -61,9 +54,10 @@ public sealed class ForwardMiddleware
         using var measure = _metrics.Begin(modelId);
         using var deadline = new CancellationTokenSource(_config.RetryDeadline, _time);
         var sent = 0;
+        var mayTry = true;
         var last = await _attempts.ExecuteAsync(async _ =>
         {
-            var (choice, refusal) = await _chooser.EnterAsync(modelId, deadline.Token, context.RequestAborted);
+            var (choice, refusal) = await _chooser.EnterAsync(request, mayTry, deadline.Token, context.RequestAborted);
             if (choice is null) return new Attempt(refusal);
             try
             {
@@ -71,7 +65,9 @@ public sealed class ForwardMiddleware
                 if (failure is null) return new Attempt(null);
                 if (failure is not (FailureKind.NotSent or FailureKind.Busy)) sent++;
                 _metrics.AttemptFailed(modelId, failure.Value);
-                var again = sent < MaxSent && failure is not (FailureKind.FirstByteTimeout or FailureKind.Retired) && !deadline.IsCancellationRequested;
+                // The active version answers what the one on trial did not, whatever it failed of.
+                mayTry = false;
+                var again = choice.IsTrial || (sent < MaxSent && failure is not (FailureKind.FirstByteTimeout or FailureKind.Retired) && !deadline.IsCancellationRequested);
                 return new Attempt(UpstreamFailure.ToError(failure.Value), again);
             }
             finally
@@ -87,9 +83,10 @@ public sealed class ForwardMiddleware
     /// <summary>Null when an answer (or a part of it) has gone to the client, or the client has gone; otherwise why there was none.</summary>
     private async Task<FailureKind?> TryAsync(HttpContext context, RoutedRequest request, UpstreamChoice choice)
     {
-        var tap = request.MayRecord ? _taps.For(choice.Upstream.ModelId, context.Request.Path, request.Body) : null;
-        var exchange = new Exchange(choice.Upstream, tap);
+        var exchange = new Exchange(choice.Upstream, choice.IsTrial, _time.GetTimestamp());
+        exchange.Tap = _observer.Begin(exchange, context.Request.Path, request);
         var whole = false;
+        FailureKind? failure = null;
         try
         {
             context.Items[ExchangeItem] = exchange;
@@ -101,14 +98,20 @@ public sealed class ForwardMiddleware
             var error = context.GetForwarderErrorFeature();
             if (exchange.Broken is { } broken) _metrics.AnswerBroken(choice.Upstream.ModelId, broken);
             whole = error is null && exchange.Broken is null && context.Response.StatusCode == StatusCodes.Status200OK;
+            failure = exchange.Broken;
             if (error is null || context.Response.HasStarted || context.RequestAborted.IsCancellationRequested) return null;
             context.Response.Clear();
             context.Features.Set<IForwarderErrorFeature>(null);
-            return (error.Exception as UpstreamFailure)?.Kind ?? FailureKind.Died;
+            failure = (error.Exception as UpstreamFailure)?.Kind ?? FailureKind.Died;
+            return failure;
         }
         finally
         {
-            tap?.Finish(whole);
+            exchange.Tap?.Finish(whole);
+            var now = _time.GetTimestamp();
+            TimeSpan? firstByte = exchange.FirstByteAt == 0 ? null : _time.GetElapsedTime(exchange.Began, exchange.FirstByteAt);
+            _observer.Ended(new ExchangeEnd(exchange.Upstream, exchange.FirstByteAt == 0 ? 0 : context.Response.StatusCode, failure, firstByte,
+                _time.GetElapsedTime(exchange.Began, now), context.RequestAborted.IsCancellationRequested));
         }
     }
 

@@ -22,6 +22,38 @@ public sealed record ModelRoute(string ModelId, string VersionId, ImmutableArray
 {
     /// <summary>When the next start is tried; null when unknown.</summary>
     public DateTimeOffset? RetryAt { get; init; }
+
+    /// <summary>A version on trial beside the active one; null where there is none.</summary>
+    public TrialRoute? Trial { get; init; }
+
+    /// <summary>Of both versions.</summary>
+    public IEnumerable<Upstream> AllUpstreams => Trial is null ? Upstreams : Upstreams.Concat(Trial.Upstreams);
+}
+
+/// <summary>The share of a model's requests that a version on trial gets. Immutable.</summary>
+/// <param name="Upstreams">Empty while its worker is not ready: all requests go to the active version then.</param>
+public sealed record TrialRoute(TrialShare Share, ImmutableArray<Upstream> Upstreams);
+
+/// <param name="Weight">0 to 1, of requests of its own.</param>
+/// <param name="ShadowShare">0 to 1, of the active version's requests that are copied to it.</param>
+/// <param name="Sticky">What is dealt to one version or the other as a whole.</param>
+/// <param name="Salt">Of the hash that deals: another trial deals otherwise.</param>
+public sealed record TrialShare(string VersionId, double Weight, double ShadowShare, StickyBy Sticky, string Salt);
+
+/// <summary>What stays on one version during a trial.</summary>
+public enum StickyBy
+{
+    /// <summary>All turns of a conversation, known by its sender and its first messages.</summary>
+    Conversation,
+
+    /// <summary>All requests of one key.</summary>
+    Key,
+}
+
+/// <summary>Which versions of a model requests go to. Immutable.</summary>
+public sealed record ModelShare(string VersionId)
+{
+    public TrialShare? Trial { get; init; }
 }
 
 /// <summary>A snapshot of all routes. Immutable; <see cref="Replaced"/> completes when a newer one is there.</summary>

@@ -13,7 +13,7 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
 {
     private readonly Channel<Func<Task>> _events = Channel.CreateUnbounded<Func<Task>>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Dictionary<string, WorkerModel> _workers = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, string> _active = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ModelShare> _shares = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Upstream> _upstreams = new(StringComparer.Ordinal);
     private readonly List<Upstream> _draining = [];
     private ImmutableArray<Upstream> _known = [];
@@ -39,17 +39,17 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
     public void Changed(WorkerModel worker) => _events.Writer.TryWrite(() => ApplyAsync(worker));
 
     /// <summary>
-    /// Makes a version the one that new requests go to. Completes once that is so and the upstreams that it replaced are closed: they hold only
-    /// requests that began before.
+    /// Says which versions new requests go to. Completes once that is so and the upstreams that are not among them any more are closed: they hold
+    /// only requests that began before.
     /// </summary>
-    public async Task ActivateAsync(string modelId, string versionId)
+    public async Task ShareAsync(string modelId, ModelShare share)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var queued = _events.Writer.TryWrite(async () =>
         {
             try
             {
-                _active[modelId] = versionId;
+                _shares[modelId] = share;
                 await PublishAsync();
                 done.SetResult();
             }
@@ -112,7 +112,7 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
         foreach (var (key, upstream) in next) _upstreams[key] = upstream;
         _draining.RemoveAll(upstream => upstream.Drained.IsCompleted);
 
-        var model = new RouteModel(_active.ToImmutableSortedDictionary(active => active.Key, active => Route(active.Key, active.Value), StringComparer.Ordinal));
+        var model = new RouteModel(_shares.ToImmutableSortedDictionary(share => share.Key, share => Route(share.Key, share.Value), StringComparer.Ordinal));
         var previous = _current;
         ImmutableArray<Upstream> known = [.. _upstreams.Values, .. _draining];
         ImmutableInterlocked.InterlockedExchange(ref _known, known);
@@ -121,14 +121,23 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
         previous.Replace();
 
         // Only now, when nobody can choose them from the newest snapshot any more.
-        var routed = model.Models.Values.SelectMany(route => route.Upstreams).ToHashSet();
-        var left = previous.Models.Values.SelectMany(route => route.Upstreams).Where(upstream => !routed.Contains(upstream));
+        var routed = model.Models.Values.SelectMany(route => route.AllUpstreams).ToHashSet();
+        var left = previous.Models.Values.SelectMany(route => route.AllUpstreams).Where(upstream => !routed.Contains(upstream));
         foreach (var upstream in left.Concat(_draining)) upstream.Close();
     }
 
+    private ModelRoute Route(string modelId, ModelShare share)
+    {
+        var trial = share.Trial is null ? null : new TrialRoute(share.Trial, UpstreamsOf(modelId, share.Trial.VersionId));
+        return Route(modelId, share.VersionId) with { Trial = trial };
+    }
+
+    private ImmutableArray<Upstream> UpstreamsOf(string modelId, string versionId) =>
+        [.. _upstreams.Values.Where(upstream => upstream.ModelId == modelId && upstream.VersionId == versionId)];
+
     private ModelRoute Route(string modelId, string versionId)
     {
-        var upstreams = _upstreams.Values.Where(upstream => upstream.ModelId == modelId && upstream.VersionId == versionId).ToImmutableArray();
+        var upstreams = UpstreamsOf(modelId, versionId);
         if (upstreams.Length > 0) return new ModelRoute(modelId, versionId, upstreams, RouteAvailability.Ready, null);
         var worker = _workers.Values.FirstOrDefault(worker => worker.Spec.ModelId == modelId && worker.Spec.VersionId == versionId);
         var availability = worker?.State is WorkerState.Broken or WorkerState.Failed ? RouteAvailability.Down : RouteAvailability.Soon;

@@ -19,6 +19,9 @@ public sealed class RoutedRequest(RequestBody body, RequestHead head, string mod
 
     public string ModelId { get; } = modelId;
 
+    /// <summary>Id of the key in whose name it is made.</summary>
+    public string Sender { get; set; } = "";
+
     /// <summary>Whether the sender agrees that the exchange is recorded where its route records.</summary>
     public bool MayRecord { get; set; } = true;
 }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using FinerCut.Gateway.OpenAi;
 using Microsoft.AspNetCore.Http;
 using Yarp.ReverseProxy;
@@ -6,7 +7,8 @@ using Yarp.ReverseProxy.Model;
 namespace FinerCut.Gateway.Routing;
 
 /// <summary>An upstream that the caller has entered (and must leave), with what YARP needs to reach it.</summary>
-public sealed record UpstreamChoice(Upstream Upstream, ClusterState Cluster, DestinationState Destination);
+/// <param name="IsTrial">It answers for a version on trial: what it fails, the active version may still answer.</param>
+public sealed record UpstreamChoice(Upstream Upstream, ClusterState Cluster, DestinationState Destination, bool IsTrial = false);
 
 /// <summary>From a model id to an upstream, waiting where one is about to be ready. Thread-safe.</summary>
 public sealed class UpstreamChooser(RouteOwner routes, IProxyStateLookup yarp, TimeProvider time)
@@ -33,16 +35,19 @@ public sealed class UpstreamChooser(RouteOwner routes, IProxyStateLookup yarp, T
     }
 
     /// <summary>The upstream has been entered when there is one; otherwise says why not.</summary>
-    /// <param name="modelId">A model that was there a moment ago.</param>
+    /// <param name="request">Names a model that was there a moment ago.</param>
+    /// <param name="mayTry">Whether a version on trial may be chosen.</param>
     /// <param name="deadline">Ends the wait for a model that is being loaded.</param>
     /// <param name="aborted">The client has gone.</param>
-    public async ValueTask<(UpstreamChoice? Choice, ApiError? Refusal)> EnterAsync(string modelId, CancellationToken deadline, CancellationToken aborted)
+    public async ValueTask<(UpstreamChoice? Choice, ApiError? Refusal)> EnterAsync(RoutedRequest request, bool mayTry, CancellationToken deadline, CancellationToken aborted)
     {
+        var modelId = request.ModelId;
         while (true)
         {
             var model = routes.Current;
             if (!model.Models.TryGetValue(modelId, out var route)) return (null, ApiError.NotFound($"The model '{modelId}' does not exist any more.", "model_not_found"));
-            if (Enter(route) is { } choice) return (choice, null);
+            if (mayTry && route.Trial is { Upstreams.Length: > 0 } trial && trial.Share.Takes(request) && Enter(route.ModelId, trial.Upstreams) is { } tried) return (tried with { IsTrial = true }, null);
+            if (Enter(route.ModelId, route.Upstreams) is { } choice) return (choice, null);
             var refusal = Refusal(route);
             if (route.Availability == RouteAvailability.Down || deadline.IsCancellationRequested) return (null, refusal);
             try
@@ -57,12 +62,12 @@ public sealed class UpstreamChooser(RouteOwner routes, IProxyStateLookup yarp, T
         }
     }
 
-    private UpstreamChoice? Enter(ModelRoute route)
+    private UpstreamChoice? Enter(string modelId, ImmutableArray<Upstream> upstreams)
     {
-        foreach (var upstream in route.Upstreams.OrderBy(upstream => upstream.InFlight))
+        foreach (var upstream in upstreams.Length < 2 ? upstreams : upstreams.Sort((one, other) => one.InFlight.CompareTo(other.InFlight)))
         {
             if (!upstream.TryEnter()) continue;
-            if (yarp.TryGetCluster(YarpRoutes.ClusterOf(route.ModelId), out var cluster) && cluster.Destinations.TryGetValue(upstream.Id, out var destination))
+            if (yarp.TryGetCluster(YarpRoutes.ClusterOf(modelId), out var cluster) && cluster.Destinations.TryGetValue(upstream.Id, out var destination))
             {
                 return new UpstreamChoice(upstream, cluster, destination);
             }

@@ -11,6 +11,7 @@ public static class GatewayDatabase
           number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL,
           was TEXT, state TEXT NOT NULL, event TEXT NOT NULL, reason TEXT);
         CREATE INDEX IF NOT EXISTS history_of_model ON history (model, number);
+        CREATE TABLE IF NOT EXISTS canary_weights (model TEXT NOT NULL, version TEXT NOT NULL, weight REAL NOT NULL, PRIMARY KEY (model, version));
         CREATE TABLE IF NOT EXISTS jobs (
           id TEXT PRIMARY KEY, number INTEGER NOT NULL, model TEXT NOT NULL, state TEXT NOT NULL, record TEXT NOT NULL);
         CREATE TABLE IF NOT EXISTS recording_switches (model TEXT PRIMARY KEY, enabled INTEGER NOT NULL);

@@ -17,6 +17,9 @@ public sealed class GatewayMetrics : IDisposable
     private readonly Counter<long> _attemptsFailed;
     private readonly Counter<long> _answersBroken;
     private readonly Counter<long> _transitions;
+    private readonly Counter<long> _shadowed;
+    private readonly Histogram<double> _agreement;
+    private readonly Histogram<double> _shadowLatency;
 
     public GatewayMetrics(TimeProvider time)
     {
@@ -27,6 +30,19 @@ public sealed class GatewayMetrics : IDisposable
         _attemptsFailed = _meter.CreateCounter<long>("finercut_attempts_failed", description: "Attempts that failed before the first byte, by kind.");
         _answersBroken = _meter.CreateCounter<long>("finercut_answers_broken", description: "Answers that broke after the first byte, by kind.");
         _transitions = _meter.CreateCounter<long>("finercut_transitions", description: "State changes of workers, versions and jobs.");
+        _shadowed = _meter.CreateCounter<long>("finercut_shadow_requests", description: "Copies of requests for versions on trial, by what became of them.");
+        _agreement = _meter.CreateHistogram<double>("finercut_shadow_agreement", description: "Agreement of copied requests' answers with the originals', 0 to 1.");
+        _shadowLatency = _meter.CreateHistogram<double>("finercut_shadow_latency_ratio", description: "Time of a copied request's answer over the original's.");
+    }
+
+    /// <param name="outcome">compared, failed, not_comparable or dropped.</param>
+    public void Shadowed(string modelId, string versionId, string outcome) => _shadowed.Add(1, Tag("model", modelId), Tag("version", versionId), Tag("outcome", outcome));
+
+    /// <param name="latencyRatio">The copy's whole answer against the original's.</param>
+    public void Compared(string modelId, string versionId, double agreement, double latencyRatio)
+    {
+        _agreement.Record(agreement, Tag("model", modelId), Tag("version", versionId));
+        _shadowLatency.Record(latencyRatio, Tag("model", modelId), Tag("version", versionId));
     }
 
     public Measure Begin(string modelId)

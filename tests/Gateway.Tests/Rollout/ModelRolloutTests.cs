@@ -8,7 +8,12 @@ public class ModelRolloutTests
 {
     private static readonly DateTimeOffset Now = DateTimeOffset.UnixEpoch;
 
-    private enum Act { Event, Promote, RollBack, Restart, Register, RegisterRefused }
+    private static readonly VersionState?[] Proven = [VersionState.Staged, VersionState.Shadowing, VersionState.Canary, VersionState.Held];
+
+    private static readonly VersionState?[] InUse =
+        [VersionState.Staging, VersionState.Staged, VersionState.Shadowing, VersionState.Canary, VersionState.Held, VersionState.Active, VersionState.Draining, VersionState.RollingBack];
+
+    private enum Act { Event, Promote, RollBack, Restart, Register, RegisterRefused, Shadow, Canary }
 
     [Fact]
     public void Any_sequence_of_events_keeps_the_rules()
@@ -71,7 +76,10 @@ public class ModelRolloutTests
     private static RolloutChange? Apply(ModelRollout rollout, Act act, string id, VersionEvent happened) => act switch
     {
         // The swap alone makes and unmakes active versions; single events of it are not offered by the owner.
-        Act.Event when happened is VersionEvent.Promoted or VersionEvent.Replaced or VersionEvent.RolledBack => null,
+        Act.Event when happened is VersionEvent.Promoted or VersionEvent.Replaced || (happened == VersionEvent.RolledBack && rollout.Active?.Id == id) => null,
+        // A trial begins where none runs; one that runs goes from shadow to canary.
+        Act.Event when happened is VersionEvent.ShadowBegun or VersionEvent.CanaryBegun && rollout.OnTrial?.Id != id => null,
+        Act.Shadow or Act.Canary => rollout.Try(id, act == Act.Shadow, null, Now),
         Act.Event => rollout.Apply(id, happened, null, Now),
         Act.Promote => rollout.Promote(id, false, null, Now),
         Act.RollBack => rollout.Promote(id, true, null, Now),
@@ -85,10 +93,16 @@ public class ModelRolloutTests
     {
         var after = change.Next;
         Assert.Single(after.Versions.Values, version => version.State == VersionState.Active);
+        // Throws when two are on trial.
+        Assert.NotEqual(VersionState.Active, after.OnTrial?.State);
+        Assert.DoesNotContain(after.Superfluous(0), version => version.Id == after.Active!.Replaced || InUse.Contains(version.State));
         foreach (var transition in change.Transitions)
         {
             if (transition.Was is { } was) Assert.Equal(was, before.Versions[transition.VersionId].State);
-            if (transition.State == VersionState.Active) Assert.Equal(VersionState.Staged, transition.Was);
+            if (transition.State == VersionState.Active) Assert.Contains(transition.Was, Proven);
+            if (transition.State is VersionState.Shadowing or VersionState.Canary) Assert.Contains(transition.Was, Proven);
+            Assert.NotEqual(VersionState.Removed, transition.Was);
+            if (transition.State == VersionState.Removed) Assert.DoesNotContain(transition.Was, InUse);
         }
 
         var told = change.Transitions.Select(transition => transition.VersionId).ToHashSet();

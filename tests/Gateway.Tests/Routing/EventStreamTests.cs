@@ -85,7 +85,7 @@ public class EventStreamTests
         Assert.Null(exchange.Broken);
     }
 
-    private static Exchange Exchange() => new(new Upstream("u", "m", "v", "http://x", null), null);
+    private static Exchange Exchange() => new(new Upstream("u", "m", "v", "http://x", null), false, 0);
 
     private EventStream Open(Stream source, Exchange? exchange = null) => new(source, exchange ?? Exchange(), TimeSpan.FromMinutes(1), _time, CancellationToken.None);
 

@@ -19,6 +19,7 @@ public sealed class AdmissionMiddleware(RequestDelegate next, AccessConfig confi
         var request = context.Features.GetRequiredFeature<RoutedRequest>();
         var key = context.Features.GetRequiredFeature<AccessGrant>().Key;
         request.MayRecord = key.Recording;
+        request.Sender = key.Id;
         var endpoint = ApiEndpoints.Of(context.Request.Path.Value ?? "");
         if (!ApiEndpoints.Computes(endpoint))
         {

@@ -1,0 +1,34 @@
+using FinerCut.Gateway.Recording;
+using FinerCut.Gateway.Rollout.Trials;
+using FinerCut.Gateway.Routing;
+
+namespace FinerCut.Gateway;
+
+/// <summary>All who look at exchanges: the recorder, the shadow, the trials.</summary>
+public sealed class ExchangeWatch(TrafficRecorder recorder, ShadowTraffic shadow, Trials trials) : IExchangeObserver
+{
+    public IAnswerTap? Begin(Exchange exchange, string path, RoutedRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        var recording = recorder.For(request.ModelId, path, request);
+        var shadowing = shadow.For(exchange, path, request);
+        return recording is null ? shadowing : shadowing is null ? recording : new Both(recording, shadowing);
+    }
+
+    public void Ended(in ExchangeEnd end) => trials.Saw(end);
+
+    private sealed class Both(IAnswerTap one, IAnswerTap other) : IAnswerTap
+    {
+        public void Append(ReadOnlySpan<byte> bytes)
+        {
+            one.Append(bytes);
+            other.Append(bytes);
+        }
+
+        public void Finish(bool whole)
+        {
+            one.Finish(whole);
+            other.Finish(whole);
+        }
+    }
+}
