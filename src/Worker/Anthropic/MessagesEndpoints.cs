@@ -1,4 +1,4 @@
-using System.Collections.Immutable;
+using FinerCut.Worker.Chats;
 using FinerCut.Worker.OpenAi;
 using FinerCut.Worker.Serving;
 
@@ -11,18 +11,18 @@ internal sealed class MessagesEndpoints(WorkerState state, TimeProvider clock)
     {
         var model = state.Require();
         using var body = await http.ReadJsonAsync();
-        var request = MessagesRequest.Read(body.RootElement, model.Limits);
-        var prompt = Prompt(model, request);
+        var request = MessagesRequest.Read(body.RootElement, model.Limits, model.Chats);
+        var plan = Plan(model, request);
         var head = new AnswerHead($"msg_{Guid.NewGuid():N}", clock.GetUtcNow().ToUnixTimeSeconds(), model.Names.Id, model.Names.Fingerprint);
         await new AnswerRun(model, http).RunAsync(
-            [request.Answer.ToRequest(prompt, 0)], request.Answer.Stream, new MessagesFormat(head, request.Answer, prompt.Length));
+            [request.Answer.ToRequest(plan, 0)], request.Answer.Stream, new MessagesFormat(head, request.Answer, plan));
     }
 
     public async Task CountTokensAsync(HttpContext http)
     {
         var model = state.Require();
         using var body = await http.ReadJsonAsync();
-        var count = Prompt(model, MessagesRequest.Read(body.RootElement, model.Limits)).Length;
+        var count = Plan(model, MessagesRequest.Read(body.RootElement, model.Limits, model.Chats)).Prompt.Length;
         await http.WriteJsonAsync(json =>
         {
             json.WriteStartObject();
@@ -31,6 +31,16 @@ internal sealed class MessagesEndpoints(WorkerState state, TimeProvider clock)
         });
     }
 
-    private static ImmutableArray<int> Prompt(ServedModel model, MessagesRequest request) =>
-        model.Tokenize(CompletionEndpoints.Render(model, request.Template) + request.Prefill);
+    private static ChatPlan Plan(ServedModel model, MessagesRequest request)
+    {
+        try
+        {
+            return ChatPlan.Build(model, request.Input);
+        }
+        catch (ApiException exception) when (exception.Error.Param is { } path && path.StartsWith("tools[", StringComparison.Ordinal))
+        {
+            var renamed = AnthropicTools.Rename(path);
+            throw new ApiException(exception.Error with { Message = exception.Error.Message.Replace(path, renamed, StringComparison.Ordinal), Param = renamed });
+        }
+    }
 }

@@ -1,24 +1,22 @@
 using System.Buffers;
 using System.Text.Json;
 using FinerCut.Worker.Batching;
+using FinerCut.Worker.Chats;
 using FinerCut.Worker.OpenAi;
+using FinerCut.Worker.Tools;
 
 namespace FinerCut.Worker.Anthropic;
 
 /// <summary>Anthropic's message, whole and as its sequence of named events.</summary>
-/// <param name="promptTokens">Known before the first token; how many of them were cached is told at the end.</param>
-internal sealed class MessagesFormat(AnswerHead head, AnswerFields fields, int promptTokens) : IAnswerFormat
+/// <param name="plan">Its prompt's length is known before the first token; how much of it was cached is told at the end.</param>
+internal sealed class MessagesFormat(AnswerHead head, AnswerFields fields, ChatPlan plan) : IAnswerFormat
 {
-    private readonly EventFrames _deltas = new(
-        (json, mark) => Event(json, "content_block_delta", () =>
-        {
-            json.WriteNumber("index", 0);
-            json.WriteStartObject("delta");
-            json.WriteString("type", "text_delta");
-            json.WriteString("text", mark);
-            json.WriteEndObject();
-        }),
-        "content_block_delta");
+    /// <summary>As Anthropic's ids begin.</summary>
+    private const string CallPrefix = "toolu_";
+
+    private readonly EventFrames _texts = new((json, mark) => ContentBlocks.WriteDelta(json, 0, AnswerPart.Content, mark), ContentBlocks.DeltaEvent);
+    private readonly ContentBlocks _blocks = new();
+    private AnswerText? _answer;
 
     public void Open(IBufferWriter<byte> stream, int choice)
     {
@@ -30,28 +28,27 @@ internal sealed class MessagesFormat(AnswerHead head, AnswerFields fields, int p
             json.WriteEndArray();
             json.WriteNull("stop_reason");
             json.WriteNull("stop_sequence");
-            WriteUsage(json, promptTokens, 0, 0);
+            WriteUsage(json, plan.Prompt.Length, 0, 0);
             json.WriteEndObject();
         });
-        Write(stream, "content_block_start", json =>
-        {
-            json.WriteNumber("index", 0);
-            json.WriteStartObject("content_block");
-            json.WriteString("type", "text");
-            json.WriteString("text", "");
-            json.WriteEndObject();
-        });
+        if (plan.IsPlain) _blocks.Write(stream, new AnswerDelta(AnswerPart.Content, ""));
+        else _answer = plan.Read(CallPrefix);
     }
 
-    public void Append(IBufferWriter<byte> stream, int choice, Parcel parcel) => _deltas.Write(stream, parcel.Text.WrittenSpan);
+    public void Append(IBufferWriter<byte> stream, int choice, Parcel parcel)
+    {
+        if (_answer is null) _texts.Write(stream, parcel.Text.WrittenSpan);
+        else foreach (var piece in _answer.Push(parcel.Text.WrittenSpan)) _blocks.Write(stream, piece);
+    }
 
     public void Close(IBufferWriter<byte> stream, int choice, GenerationEnd end)
     {
-        Write(stream, "content_block_stop", json => json.WriteNumber("index", 0));
+        foreach (var piece in _answer?.Finish() ?? []) _blocks.Write(stream, piece);
+        _blocks.Close(stream);
         Write(stream, "message_delta", json =>
         {
             json.WriteStartObject("delta");
-            WriteStop(json, end);
+            WriteStop(json, end, _answer?.HasCalls == true);
             json.WriteEndObject();
             WriteUsage(json, end.Figures);
         });
@@ -68,15 +65,13 @@ internal sealed class MessagesFormat(AnswerHead head, AnswerFields fields, int p
 
     public void Whole(IBufferWriter<byte> body, IReadOnlyList<Answer> answers) => OpenAiJson.Write(body, json =>
     {
+        var message = plan.Read(CallPrefix).Whole(answers[0].Text.Span);
         json.WriteStartObject();
         WriteHead(json);
         json.WriteStartArray("content");
-        json.WriteStartObject();
-        json.WriteString("type", "text");
-        json.WriteString("text", answers[0].Text.Span);
-        json.WriteEndObject();
+        ContentBlocks.WriteAll(json, message);
         json.WriteEndArray();
-        WriteStop(json, answers[0].End);
+        WriteStop(json, answers[0].End, !message.Calls.IsEmpty);
         WriteUsage(json, answers[0].End.Figures);
         json.WriteEndObject();
     });
@@ -89,9 +84,9 @@ internal sealed class MessagesFormat(AnswerHead head, AnswerFields fields, int p
         json.WriteString("model", head.Model);
     }
 
-    private void WriteStop(Utf8JsonWriter json, GenerationEnd end)
+    private void WriteStop(Utf8JsonWriter json, GenerationEnd end, bool hasCalls)
     {
-        json.WriteString("stop_reason", end.Kind == FinishKind.Length ? "max_tokens" : end.StopIndex >= 0 ? "stop_sequence" : "end_turn");
+        json.WriteString("stop_reason", end.Kind == FinishKind.Length ? "max_tokens" : end.StopIndex >= 0 ? "stop_sequence" : hasCalls ? "tool_use" : "end_turn");
         json.WriteString("stop_sequence", end.StopIndex >= 0 ? fields.Stops[end.StopIndex] : null);
     }
 
@@ -109,13 +104,5 @@ internal sealed class MessagesFormat(AnswerHead head, AnswerFields fields, int p
     }
 
     private static void Write(IBufferWriter<byte> stream, string name, Action<Utf8JsonWriter> members) =>
-        EventFrames.Write(stream, json => Event(json, name, () => members(json)), name);
-
-    private static void Event(Utf8JsonWriter json, string name, Action members)
-    {
-        json.WriteStartObject();
-        json.WriteString("type", name);
-        members();
-        json.WriteEndObject();
-    }
+        EventFrames.Write(stream, json => ContentBlocks.Event(json, name, members), name);
 }

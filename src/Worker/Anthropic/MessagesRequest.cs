@@ -1,25 +1,27 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using FinerCut.Worker.ChatTemplates;
+using FinerCut.Worker.Chats;
 using FinerCut.Worker.OpenAi;
 
 namespace FinerCut.Worker.Anthropic;
 
-/// <summary>A body of /v1/messages or /v1/messages/count_tokens, checked.</summary>
-/// <param name="Prefill">Text of a last message by the assistant, which the answer goes on from; empty where there is none.</param>
-internal sealed record MessagesRequest(AnswerFields Answer, TemplateInput Template, string Prefill)
+/// <summary>A body of /v1/messages or /v1/messages/count_tokens, checked. A last message by the assistant is the beginning of the answer.</summary>
+internal sealed record MessagesRequest(AnswerFields Answer, ChatInput Input)
 {
     private const int MostStops = 64;
     private const int LongestStop = 1024;
+    private const int LeastThinking = 1024;
 
     /// <exception cref="ApiException">400 with every fault.</exception>
-    public static MessagesRequest Read(JsonElement root, RequestLimits limits)
+    public static MessagesRequest Read(JsonElement root, RequestLimits limits, ChatTraits traits)
     {
         var body = new FieldReader(root);
         var messages = new JsonArray();
-        if (ReadContent(body, "system") is { } system) messages.Add(new JsonObject { ["role"] = "system", ["content"] = system });
+        if (MessageContent.ReadText(body, "system") is { } system) messages.Add(new JsonObject { ["role"] = "system", ["content"] = system });
         var prefill = ReadMessages(body, messages);
-        Tolerate(body);
+        body.Accept("model", "metadata", "service_tier", "container");
+        var tools = AnthropicTools.Read(body);
+        var variables = ReadThinking(body, traits);
         var answer = new AnswerFields
         {
             Sampling = SamplingFields.Read(body, limits.VocabularySize, limits.DefaultSeed),
@@ -28,9 +30,11 @@ internal sealed record MessagesRequest(AnswerFields Answer, TemplateInput Templa
             Stops = body.Texts("stop_sequences", MostStops, LongestStop),
             CachePrompt = body.Flag("cache_prompt") ?? true,
         };
+        OneForm.Require(body, tools, AnswerFormat.Text, answer, "tools");
         body.Close();
         body.ThrowIfFaulty();
-        return new MessagesRequest(answer, new TemplateInput(JsonSerializer.SerializeToElement(messages, OpenAiJson.Default.JsonArray)), prefill);
+        var written = JsonSerializer.SerializeToElement(messages, OpenAiJson.Default.JsonArray);
+        return new MessagesRequest(answer, new ChatInput(written, tools, AnswerFormat.Text, Variables: variables, Prefill: prefill));
     }
 
     private static string ReadMessages(FieldReader body, JsonArray messages)
@@ -48,43 +52,38 @@ internal sealed record MessagesRequest(AnswerFields Answer, TemplateInput Templa
             var reader = readers.Value[i];
             var role = reader.Word("role", "user", "assistant");
             if (role is null && reader.Any("role") is null) reader.Fault("role", "is missing: user or assistant.", "missing_required_parameter");
-            var content = ReadContent(reader, "content");
-            if (content is null && reader.Any("content") is null) reader.Fault("content", "is missing: a string, or an array of text blocks.", "missing_required_parameter");
+            if (reader.Any("content") is null) reader.Fault("content", "is missing: a string, or an array of blocks.", "missing_required_parameter");
+            if (role == "user") MessageContent.ReadUser(reader, messages);
+            if (role == "assistant") prefill = ReadAssistant(reader, messages, isLast: i == readers.Value.Length - 1);
             reader.Close();
-            if (i == readers.Value.Length - 1 && role == "assistant") prefill = content ?? "";
-            else messages.Add(new JsonObject { ["role"] = role, ["content"] = content });
         }
 
         return prefill;
     }
 
-    /// <summary>A string, or text blocks joined by line breaks.</summary>
-    private static string? ReadContent(FieldReader reader, string name)
+    private static string ReadAssistant(FieldReader reader, JsonArray messages, bool isLast)
     {
-        if (reader.Any(name) is not { } content) return null;
-        if (content.ValueKind == JsonValueKind.String) return reader.Text(name);
-        if (reader.Objects(name) is not { } blocks) return null;
-        var texts = new List<string>();
-        foreach (var block in blocks)
+        var message = MessageContent.ReadAssistant(reader);
+        if (!isLast || message.ContainsKey("tool_calls") || message.ContainsKey("reasoning_content"))
         {
-            block.Word("type", "text");
-            if (block.Text("text") is { } text) texts.Add(text);
-            else if (block.Any("text") is null) block.Fault("text", "is missing: a string.", "missing_required_parameter");
-            block.Accept("cache_control", "citations");
-            block.Close();
+            messages.Add(message);
+            return "";
         }
 
-        return string.Join('\n', texts);
+        return message["content"]?.ToString() ?? "";
     }
 
-    private static void Tolerate(FieldReader body)
+    /// <summary>The template's switch, where it has one. How long a model thinks is its own affair: max_tokens bounds thinking and answer together.</summary>
+    private static JsonElement? ReadThinking(FieldReader body, ChatTraits traits)
     {
-        body.Accept("model", "metadata", "service_tier", "container");
-        body.Refuse("tools", "an empty array", value => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
-        body.Refuse("tool_choice", "{\"type\": \"none\"} or {\"type\": \"auto\"}", value => HasType(value, "none") || HasType(value, "auto"));
-        body.Refuse("thinking", "{\"type\": \"disabled\"}", value => HasType(value, "disabled"));
+        if (body.Object("thinking") is not { } thinking) return null;
+        var kind = thinking.Word("type", "enabled", "disabled", "adaptive");
+        if (kind is null && thinking.Any("type") is null) thinking.Fault("type", "is missing: enabled, disabled or adaptive.", "missing_required_parameter");
+        thinking.Integer("budget_tokens", LeastThinking, int.MaxValue);
+        thinking.Accept("display");
+        thinking.Close();
+        if (kind == "enabled" && traits.Reasoning is null) body.Fault("thinking", "cannot be enabled: this model does not reason.", "unsupported_parameter");
+        if (kind is null or "adaptive" || !traits.Switches.Contains(ChatTraits.ThinkingSwitch)) return null;
+        return JsonSerializer.SerializeToElement(new JsonObject { [ChatTraits.ThinkingSwitch] = kind == "enabled" }, OpenAiJson.Default.JsonObject);
     }
-
-    private static bool HasType(JsonElement value, string type) =>
-        value.ValueKind == JsonValueKind.Object && value.TryGetProperty("type", out var given) && given.ValueKind == JsonValueKind.String && given.ValueEquals(type);
 }

@@ -23,6 +23,9 @@ public sealed record GenerationRequest
     /// <summary>Alternatives to report with each token; null = no log-probabilities at all.</summary>
     public int? TopLogprobs { get; init; }
 
+    /// <summary>Control tokens that are part of the text; others are not.</summary>
+    public ImmutableArray<int> Shown { get; init; } = [];
+
     /// <summary>Reuse what other sequences have computed of the prompt.</summary>
     public bool CachePrompt { get; init; } = true;
 }

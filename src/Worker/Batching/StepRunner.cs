@@ -181,7 +181,7 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
             return;
         }
 
-        var token = generation.Sampler!.Sample(generation.LogitsIndex);
+        if (Draw(generation) is not { } token) return;
         Stamp(generation, now);
         generation.Append(token);
         if (context.Vocabulary.IsEndOfGeneration(token) && !generation.Request.IgnoreEos)
@@ -191,13 +191,27 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
         }
 
         _text.ResetWrittenCount();
-        var stopped = generation.Text.Append(Piece(token), _text);
+        var stopped = generation.Text.Append(Piece(token, generation.Request.Shown.Contains(token)), _text);
         TokenLogprob? logprob = generation.Request.TopLogprobs is { } top
             ? Logprobs.Of(context.Session.Logits(generation.LogitsIndex), token, top)
             : null;
         if (!generation.Outbox.Post(_text.WrittenSpan, logprob)) generation.Cancel();
         if (stopped) End(generation, FinishKind.Stop);
         else if (generation.Generated >= generation.Request.MaxTokens || generation.TokenCount >= config.ContextLimit) End(generation, FinishKind.Length);
+    }
+
+    /// <summary>Null where the request's own grammar and biases leave no token: it ends with that fault, and only it.</summary>
+    private int? Draw(Generation generation)
+    {
+        try
+        {
+            return generation.Sampler!.Sample(generation.LogitsIndex);
+        }
+        catch (LlamaException exception)
+        {
+            End(generation, FinishKind.Failed, new GenerationFailure("no_token_left", exception.Message, IsRequestFault: true));
+            return null;
+        }
     }
 
     private void Stamp(Generation generation, long now)
@@ -216,13 +230,13 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
         generation.LastTokenAt = now;
     }
 
-    private ReadOnlySpan<byte> Piece(int token)
+    private ReadOnlySpan<byte> Piece(int token, bool special)
     {
-        var length = context.Vocabulary.Piece(token, _piece, special: false);
+        var length = context.Vocabulary.Piece(token, _piece, special);
         if (length < 0)
         {
             _piece = new byte[-length];
-            length = context.Vocabulary.Piece(token, _piece, special: false);
+            length = context.Vocabulary.Piece(token, _piece, special);
         }
 
         return _piece.AsSpan(0, Math.Max(0, length));

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using FinerCut.Runtime;
 using FinerCut.Worker.Batching;
+using FinerCut.Worker.Chats;
 
 namespace FinerCut.Worker.OpenAi;
 
@@ -75,12 +76,18 @@ public sealed record AnswerFields
         CachePrompt = CachePrompt,
     };
 
+    /// <summary>One generation of this request, for a chat.</summary>
+    internal GenerationRequest ToRequest(ChatPlan plan, int choice)
+    {
+        var request = ToRequest(plan.Prompt, choice);
+        return request with { Sampling = plan.Bind(request.Sampling), Shown = plan.Shown };
+    }
+
     /// <summary>Fields of OpenAI's and llama-server's clients that are without effect here, and those whose effect is not there (yet).</summary>
     internal static void Tolerate(FieldReader body)
     {
         body.Accept(
-            "model", "user", "metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "n_keep",
-            "parallel_tool_calls");
+            "model", "user", "metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "n_keep");
         body.Refuse("best_of", "1", value => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var count) && count == 1);
         body.Refuse("id_slot", "-1", value => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var slot) && slot == -1);
         body.Refuse("timings_per_token", "false", IsFalse);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 using FinerCut.Runtime;
 using FinerCut.Worker.Batching;
@@ -46,6 +47,25 @@ internal static class AnswerJson
         json.WriteNumber("cached_tokens", cached);
         json.WriteEndObject();
         json.WriteEndObject();
+    }
+
+    /// <summary>What ends a stream: the usage where it was asked for, and [DONE].</summary>
+    public static void Complete(IBufferWriter<byte> stream, AnswerHead head, string kind, AnswerFields fields, IReadOnlyList<GenerationEnd> ends)
+    {
+        if (fields.IncludeUsage)
+        {
+            EventFrames.Write(stream, json =>
+            {
+                json.WriteStartObject();
+                head.Write(json, kind);
+                json.WriteStartArray("choices");
+                json.WriteEndArray();
+                Usage(json, ends, fields.Choices);
+                json.WriteEndObject();
+            });
+        }
+
+        EventFrames.Done(stream);
     }
 
     /// <summary>llama-server's timings of one generation.</summary>

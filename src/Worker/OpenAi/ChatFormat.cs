@@ -2,23 +2,33 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using FinerCut.Worker.Batching;
+using FinerCut.Worker.Chats;
+using FinerCut.Worker.Tools;
 
 namespace FinerCut.Worker.OpenAi;
 
 /// <summary>chat.completion and chat.completion.chunk.</summary>
-internal sealed class ChatFormat(AnswerHead head, AnswerFields fields, TokenTexts texts) : IAnswerFormat
+internal sealed class ChatFormat(AnswerHead head, AnswerFields fields, ChatPlan plan, TokenTexts texts) : IAnswerFormat
 {
     private const string Chunk = "chat.completion.chunk";
     private readonly EventFrames?[] _frames = new EventFrames?[fields.Choices];
+    private readonly AnswerText?[] _answers = new AnswerText?[fields.Choices];
 
     public void Open(IBufferWriter<byte> stream, int choice) => EventFrames.Write(stream, json => WriteChunk(json, choice, null, delta =>
     {
         delta.WriteString("role", "assistant");
-        delta.WriteString("content", "");
+        // An answer that only calls tools never gets content.
+        delta.WriteString("content", plan.IsPlain ? "" : null);
     }));
 
     public void Append(IBufferWriter<byte> stream, int choice, Parcel parcel)
     {
+        if (!plan.IsPlain)
+        {
+            WritePieces(stream, choice, (_answers[choice] ??= plan.Read()).Push(parcel.Text.WrittenSpan), parcel.Logprobs);
+            return;
+        }
+
         if (fields.TopLogprobs is null)
         {
             var frames = _frames[choice] ??= new EventFrames((json, mark) => WriteChunk(json, choice, null, delta => delta.WriteString("content", mark)));
@@ -30,26 +40,15 @@ internal sealed class ChatFormat(AnswerHead head, AnswerFields fields, TokenText
             json, choice, null, delta => delta.WriteString("content", parcel.Text.WrittenSpan), () => WriteLogprobs(json, parcel.Logprobs)));
     }
 
-    public void Close(IBufferWriter<byte> stream, int choice, GenerationEnd end) => EventFrames.Write(stream, json =>
-        WriteChunk(json, choice, AnswerJson.FinishReason(end), _ => { }, tail: () => AnswerJson.Timings(json, end.Figures)));
-
-    public void Complete(IBufferWriter<byte> stream, IReadOnlyList<GenerationEnd> ends)
+    public void Close(IBufferWriter<byte> stream, int choice, GenerationEnd end)
     {
-        if (fields.IncludeUsage)
-        {
-            EventFrames.Write(stream, json =>
-            {
-                json.WriteStartObject();
-                head.Write(json, Chunk);
-                json.WriteStartArray("choices");
-                json.WriteEndArray();
-                AnswerJson.Usage(json, ends, fields.Choices);
-                json.WriteEndObject();
-            });
-        }
-
-        EventFrames.Done(stream);
+        var answer = _answers[choice];
+        if (answer is not null) WritePieces(stream, choice, answer.Finish(), []);
+        EventFrames.Write(stream, json => WriteChunk(
+            json, choice, FinishReason(end, answer?.HasCalls == true), _ => { }, tail: () => AnswerJson.Timings(json, end.Figures)));
     }
+
+    public void Complete(IBufferWriter<byte> stream, IReadOnlyList<GenerationEnd> ends) => AnswerJson.Complete(stream, head, Chunk, fields, ends);
 
     public void Whole(IBufferWriter<byte> body, IReadOnlyList<Answer> answers) => OpenAiJson.Write(body, json =>
     {
@@ -58,16 +57,16 @@ internal sealed class ChatFormat(AnswerHead head, AnswerFields fields, TokenText
         json.WriteStartArray("choices");
         foreach (var answer in answers)
         {
+            var message = plan.Read().Whole(answer.Text.Span);
             json.WriteStartObject();
             json.WriteNumber("index", answer.Choice);
             json.WriteStartObject("message");
-            json.WriteString("role", "assistant");
-            json.WriteString("content", answer.Text.Span);
+            AnswerPartsJson.WriteMessage(json, message);
             json.WriteNull("refusal");
             json.WriteEndObject();
             if (fields.TopLogprobs is null) json.WriteNull("logprobs");
             else WriteLogprobs(json, answer.Logprobs);
-            json.WriteString("finish_reason", AnswerJson.FinishReason(answer.End));
+            json.WriteString("finish_reason", FinishReason(answer.End, !message.Calls.IsEmpty));
             json.WriteEndObject();
         }
 
@@ -76,6 +75,25 @@ internal sealed class ChatFormat(AnswerHead head, AnswerFields fields, TokenText
         AnswerJson.Timings(json, answers[0].End.Figures);
         json.WriteEndObject();
     });
+
+    /// <summary>A call that was cut off is an answer that was too long, not a call.</summary>
+    private static string FinishReason(GenerationEnd end, bool hasCalls) =>
+        hasCalls && end.Kind == FinishKind.Stop ? "tool_calls" : AnswerJson.FinishReason(end);
+
+    /// <summary>One chunk a piece; log-probabilities go with the first, or alone where the tokens have given nothing yet.</summary>
+    private void WritePieces(IBufferWriter<byte> stream, int choice, IReadOnlyList<AnswerDelta> pieces, List<TokenLogprob> logprobs)
+    {
+        var entries = fields.TopLogprobs is null || logprobs.Count == 0 ? null : logprobs;
+        foreach (var piece in pieces)
+        {
+            var own = entries;
+            EventFrames.Write(stream, json => WriteChunk(
+                json, choice, null, _ => AnswerPartsJson.WriteDelta(json, piece), own is null ? null : () => WriteLogprobs(json, own)));
+            entries = null;
+        }
+
+        if (entries is { } left) EventFrames.Write(stream, json => WriteChunk(json, choice, null, _ => { }, () => WriteLogprobs(json, left)));
+    }
 
     private void WriteChunk(Utf8JsonWriter json, int choice, string? finish, Action<Utf8JsonWriter> delta, Action? logprobs = null, Action? tail = null)
     {

@@ -1,40 +1,41 @@
 using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using FinerCut.Worker.ChatTemplates;
+using FinerCut.Worker.Chats;
 
 namespace FinerCut.Worker.OpenAi;
 
 /// <summary>A body of /v1/chat/completions (or /apply-template), checked.</summary>
-public sealed record ChatRequest(AnswerFields Answer, TemplateInput Template)
+internal sealed record ChatRequest(AnswerFields Answer, ChatInput Input)
 {
-    private static readonly ImmutableArray<string> Roles = ["system", "developer", "user", "assistant"];
+    private static readonly ImmutableArray<string> Roles = ["system", "developer", "user", "assistant", "tool"];
 
     /// <exception cref="ApiException">400 with every fault.</exception>
     public static ChatRequest Read(JsonElement root, RequestLimits limits)
     {
         var body = new FieldReader(root);
         var messages = ReadMessages(body);
+        ToolFields.CheckMessages(body, messages);
         var variables = body.Any("chat_template_kwargs");
         if (variables is { ValueKind: not JsonValueKind.Object }) body.Fault("chat_template_kwargs", "must be an object.", "invalid_type");
-        var continues = body.Flag("add_generation_prompt") ?? true;
+        var prompts = body.Flag("add_generation_prompt") ?? true;
         RefuseFeatures(body);
+        var tools = ToolFields.Read(body, root);
+        var format = AnswerFormat.ReadNested(body, "response_format");
+        var splits = body.Word("reasoning_format", "none", "auto", "deepseek") != "none";
         var answer = AnswerFields.Read(body, limits, isChat: true);
+        OneForm.Require(body, tools, format, answer, "response_format");
         body.Close();
         body.ThrowIfFaulty();
-        return new ChatRequest(answer, new TemplateInput(messages, null, continues, variables));
+        return new ChatRequest(answer, new ChatInput(messages, tools, format, prompts, variables) { SplitsReasoning = splits });
     }
 
     private static void RefuseFeatures(FieldReader body)
     {
-        body.Refuse("tools", "an empty array", value => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
-        body.Refuse("tool_choice", "\"none\" or \"auto\"", value => value.ValueKind == JsonValueKind.String && (value.ValueEquals("none") || value.ValueEquals("auto")));
-        body.Refuse("functions", "an empty array", value => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
-        body.Refuse("function_call", "\"none\"", value => value.ValueKind == JsonValueKind.String && value.ValueEquals("none"));
+        body.Refuse("functions", "an empty array; use tools", value => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
+        body.Refuse("function_call", "\"none\"; use tool_choice", value => value.ValueKind == JsonValueKind.String && value.ValueEquals("none"));
         body.Refuse("modalities", "[\"text\"]", value =>
             value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String && item.ValueEquals("text")));
-        body.Refuse("response_format", "{\"type\": \"text\"}", value =>
-            value.ValueKind == JsonValueKind.Object && value.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("text"));
     }
 
     private static JsonElement ReadMessages(FieldReader body)
@@ -60,7 +61,9 @@ public sealed record ChatRequest(AnswerFields Answer, TemplateInput Template)
         else if (role != "assistant") reader.Fault("content", "is missing: a string, or an array of text parts.", "missing_required_parameter");
         if (reader.Text("name") is { } name) message["name"] = name;
         if (reader.Text("reasoning_content") is { } reasoning) message["reasoning_content"] = reasoning;
-        reader.Refuse("tool_calls", "an empty array", value => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
+        // Looked into by ToolFields.CheckMessages.
+        if (reader.Any("tool_calls") is { } calls) message["tool_calls"] = JsonNode.Parse(calls.GetRawText());
+        if (reader.Any("tool_call_id") is { } id) message["tool_call_id"] = JsonNode.Parse(id.GetRawText());
         reader.Accept("refusal", "annotations", "audio");
         reader.Close();
         return message;

@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using FinerCut.Worker.ChatTemplates;
+using FinerCut.Worker.Chats;
 using FinerCut.Worker.Serving;
 
 namespace FinerCut.Worker.OpenAi;
@@ -12,9 +12,9 @@ internal sealed class CompletionEndpoints(WorkerState state, TimeProvider clock)
         var model = state.Require();
         using var body = await http.ReadJsonAsync();
         var request = ChatRequest.Read(body.RootElement, model.Limits);
-        var prompt = model.Tokenize(Render(model, request.Template));
-        var format = new ChatFormat(Head(model, "chatcmpl"), request.Answer, model.TokenTexts);
-        var generations = Enumerable.Range(0, request.Answer.Choices).Select(choice => request.Answer.ToRequest(prompt, choice));
+        var plan = ChatPlan.Build(model, request.Input);
+        var format = new ChatFormat(Head(model, "chatcmpl"), request.Answer, plan, model.TokenTexts);
+        var generations = Enumerable.Range(0, request.Answer.Choices).Select(choice => request.Answer.ToRequest(plan, choice));
         await new AnswerRun(model, http).RunAsync([.. generations], request.Answer.Stream, format);
     }
 
@@ -28,19 +28,6 @@ internal sealed class CompletionEndpoints(WorkerState state, TimeProvider clock)
         var format = new TextFormat(Head(model, "cmpl"), request.Answer, echoes, model.TokenTexts);
         var generations = prompts.SelectMany(prompt => Enumerable.Range(0, request.Answer.Choices).Select(choice => request.Answer.ToRequest(prompt, choice)));
         await new AnswerRun(model, http).RunAsync([.. generations], request.Answer.Stream, format);
-    }
-
-    /// <exception cref="ApiException">The template refuses the conversation.</exception>
-    internal static string Render(ServedModel model, TemplateInput input)
-    {
-        try
-        {
-            return model.Template.Render(input);
-        }
-        catch (ChatTemplateException exception)
-        {
-            throw new ApiException(ApiError.Invalid($"The model's chat template refuses these messages: {exception.Message}", "messages", "chat_template_error"));
-        }
     }
 
     private AnswerHead Head(ServedModel model, string prefix) => new(

@@ -49,23 +49,7 @@ internal sealed class TextFormat(AnswerHead head, AnswerFields fields, Immutable
         json.WriteEndObject();
     });
 
-    public void Complete(IBufferWriter<byte> stream, IReadOnlyList<GenerationEnd> ends)
-    {
-        if (fields.IncludeUsage)
-        {
-            EventFrames.Write(stream, json =>
-            {
-                json.WriteStartObject();
-                head.Write(json, Kind);
-                json.WriteStartArray("choices");
-                json.WriteEndArray();
-                AnswerJson.Usage(json, ends, fields.Choices);
-                json.WriteEndObject();
-            });
-        }
-
-        EventFrames.Done(stream);
-    }
+    public void Complete(IBufferWriter<byte> stream, IReadOnlyList<GenerationEnd> ends) => AnswerJson.Complete(stream, head, Kind, fields, ends);
 
     public void Whole(IBufferWriter<byte> body, IReadOnlyList<Answer> answers) => OpenAiJson.Write(body, json =>
     {

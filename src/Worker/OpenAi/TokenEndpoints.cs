@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using FinerCut.Worker.Chats;
 using FinerCut.Worker.Serving;
 
 namespace FinerCut.Worker.OpenAi;
@@ -60,7 +61,7 @@ internal sealed class TokenEndpoints(WorkerState state)
         var model = state.Require();
         using var document = await http.ReadJsonAsync();
         var request = ChatRequest.Read(document.RootElement, model.Limits);
-        var prompt = CompletionEndpoints.Render(model, request.Template);
+        var prompt = ChatPlan.Build(model, request.Input).Text;
         await http.WriteJsonAsync(json =>
         {
             json.WriteStartObject();

@@ -2,60 +2,39 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using FinerCut.Worker.Batching;
+using FinerCut.Worker.Chats;
 using FinerCut.Worker.OpenAi;
+using FinerCut.Worker.Tools;
 
 namespace FinerCut.Worker.Responses;
 
 /// <summary>OpenAI's response object, whole and as its sequence of named and numbered events.</summary>
-internal sealed class ResponsesFormat(AnswerHead head, ResponsesRequest request) : IAnswerFormat
+internal sealed class ResponsesFormat(ResponseJson response, ChatPlan plan) : IAnswerFormat
 {
-    private readonly string _message = $"msg_{Guid.NewGuid():N}";
-    private readonly StringBuilder _text = new();
+    private readonly List<ResponseItem> _items = [];
+    private readonly AnswerText? _answer = plan.IsPlain ? null : plan.Read();
+    private bool _isOpen;
     private int _number;
 
     public void Open(IBufferWriter<byte> stream, int choice)
     {
-        Write(stream, "response.created", json => WriteResponse(json, "in_progress", null, null));
-        Write(stream, "response.in_progress", json => WriteResponse(json, "in_progress", null, null));
-        Write(stream, "response.output_item.added", json =>
-        {
-            json.WriteNumber("output_index", 0);
-            json.WritePropertyName("item");
-            WriteMessage(json, "in_progress", null);
-        });
-        Write(stream, "response.content_part.added", json => WritePart(json, ""));
+        Write(stream, "response.created", json => WriteResponse(json, null));
+        Write(stream, "response.in_progress", json => WriteResponse(json, null));
+        if (_answer is null) Begin(stream, new ResponseItem(AnswerPart.Content));
     }
 
     public void Append(IBufferWriter<byte> stream, int choice, Parcel parcel)
     {
-        _text.Append(Encoding.UTF8.GetString(parcel.Text.WrittenSpan));
-        Write(stream, "response.output_text.delta", json =>
-        {
-            WritePlace(json);
-            json.WriteString("delta", parcel.Text.WrittenSpan);
-            json.WriteStartArray("logprobs");
-            json.WriteEndArray();
-        });
+        if (_answer is null) Delta(stream, Encoding.UTF8.GetString(parcel.Text.WrittenSpan));
+        else foreach (var piece in _answer.Push(parcel.Text.WrittenSpan)) Add(stream, piece);
     }
 
     public void Close(IBufferWriter<byte> stream, int choice, GenerationEnd end)
     {
-        var text = _text.ToString();
-        Write(stream, "response.output_text.done", json =>
-        {
-            WritePlace(json);
-            json.WriteString("text", text);
-            json.WriteStartArray("logprobs");
-            json.WriteEndArray();
-        });
-        Write(stream, "response.content_part.done", json => WritePart(json, text));
-        Write(stream, "response.output_item.done", json =>
-        {
-            json.WriteNumber("output_index", 0);
-            json.WritePropertyName("item");
-            WriteMessage(json, Status(end), text);
-        });
-        Write(stream, $"response.{Status(end)}", json => WriteResponse(json, Status(end), text, end));
+        foreach (var piece in _answer?.Finish() ?? []) Add(stream, piece);
+        if (_items.Count == 0) Begin(stream, new ResponseItem(AnswerPart.Content));
+        End(stream, ResponseJson.Status(end));
+        Write(stream, $"response.{ResponseJson.Status(end)}", json => WriteResponse(json, end));
     }
 
     public void Complete(IBufferWriter<byte> stream, IReadOnlyList<GenerationEnd> ends)
@@ -69,14 +48,115 @@ internal sealed class ResponsesFormat(AnswerHead head, ResponsesRequest request)
         json.WriteString("param", error.Param);
     });
 
-    public void Whole(IBufferWriter<byte> body, IReadOnlyList<Answer> answers) => OpenAiJson.Write(body, json =>
+    public void Whole(IBufferWriter<byte> body, IReadOnlyList<Answer> answers)
     {
-        json.WriteStartObject();
-        WriteMembers(json, Status(answers[0].End), Encoding.UTF8.GetString(answers[0].Text.Span), answers[0].End);
-        json.WriteEndObject();
+        var message = plan.Read().Whole(answers[0].Text.Span);
+        if (message.Reasoning is { } reasoning) Put(new ResponseItem(AnswerPart.Reasoning), reasoning);
+        if (message.Content is { } content) Put(new ResponseItem(AnswerPart.Content), content);
+        foreach (var call in message.Calls) Put(new ResponseItem(AnswerPart.Call, call.Id, call.Name), call.Arguments);
+        OpenAiJson.Write(body, json =>
+        {
+            json.WriteStartObject();
+            response.WriteMembers(json, _items, answers[0].End);
+            json.WriteEndObject();
+        });
+
+        void Put(ResponseItem item, string text)
+        {
+            item.Append(text);
+            _items.Add(item);
+        }
+    }
+
+    private void Add(IBufferWriter<byte> stream, AnswerDelta piece)
+    {
+        var kind = piece.Part == AnswerPart.Arguments ? AnswerPart.Call : piece.Part;
+        if (piece.Part == AnswerPart.Call || !_isOpen || _items[^1].Kind != kind)
+        {
+            End(stream, "completed");
+            Begin(stream, piece.Part == AnswerPart.Call ? new ResponseItem(kind, piece.Id, piece.Text) : new ResponseItem(kind));
+        }
+
+        if (piece.Part != AnswerPart.Call) Delta(stream, piece.Text);
+    }
+
+    private void Begin(IBufferWriter<byte> stream, ResponseItem item)
+    {
+        _items.Add(item);
+        _isOpen = true;
+        WriteItem(stream, "response.output_item.added", "in_progress");
+        if (item.HasParts) WritePart(stream, "response.content_part.added", "");
+    }
+
+    private void Delta(IBufferWriter<byte> stream, string text)
+    {
+        var item = _items[^1];
+        item.Append(text);
+        Write(stream, $"response.{Noun(item)}.delta", json =>
+        {
+            WritePlace(json, item);
+            json.WriteString("delta", text);
+            WriteLogprobs(json, item);
+        });
+    }
+
+    private void End(IBufferWriter<byte> stream, string status)
+    {
+        if (!_isOpen) return;
+        _isOpen = false;
+        var item = _items[^1];
+        Write(stream, $"response.{Noun(item)}.done", json =>
+        {
+            WritePlace(json, item);
+            json.WriteString(item.HasParts ? "text" : "arguments", item.Text);
+            if (!item.HasParts) json.WriteString("name", item.Name);
+            WriteLogprobs(json, item);
+        });
+        if (item.HasParts) WritePart(stream, "response.content_part.done", item.Text);
+        WriteItem(stream, "response.output_item.done", status);
+    }
+
+    private static string Noun(ResponseItem item) => item.Kind switch
+    {
+        AnswerPart.Reasoning => "reasoning_text",
+        AnswerPart.Call => "function_call_arguments",
+        _ => "output_text",
+    };
+
+    private void WriteItem(IBufferWriter<byte> stream, string name, string status) => Write(stream, name, json =>
+    {
+        json.WriteNumber("output_index", _items.Count - 1);
+        json.WritePropertyName("item");
+        _items[^1].Write(json, status);
     });
 
-    private static string Status(GenerationEnd end) => end.Kind == FinishKind.Length ? "incomplete" : "completed";
+    private void WritePart(IBufferWriter<byte> stream, string name, string text) => Write(stream, name, json =>
+    {
+        WritePlace(json, _items[^1]);
+        json.WritePropertyName("part");
+        _items[^1].WritePart(json, text);
+    });
+
+    private void WritePlace(Utf8JsonWriter json, ResponseItem item)
+    {
+        json.WriteString("item_id", item.Id);
+        json.WriteNumber("output_index", _items.Count - 1);
+        if (item.HasParts) json.WriteNumber("content_index", 0);
+    }
+
+    private static void WriteLogprobs(Utf8JsonWriter json, ResponseItem item)
+    {
+        if (item.Kind != AnswerPart.Content) return;
+        json.WriteStartArray("logprobs");
+        json.WriteEndArray();
+    }
+
+    private void WriteResponse(Utf8JsonWriter json, GenerationEnd? end)
+    {
+        json.WriteStartObject("response");
+        response.WriteMembers(json, _items, end);
+        json.WriteEndObject();
+    }
 
     private void Write(IBufferWriter<byte> stream, string name, Action<Utf8JsonWriter> members) => EventFrames.Write(
         stream,
@@ -89,110 +169,4 @@ internal sealed class ResponsesFormat(AnswerHead head, ResponsesRequest request)
             json.WriteEndObject();
         },
         name);
-
-    private void WritePlace(Utf8JsonWriter json)
-    {
-        json.WriteString("item_id", _message);
-        json.WriteNumber("output_index", 0);
-        json.WriteNumber("content_index", 0);
-    }
-
-    private void WritePart(Utf8JsonWriter json, string text)
-    {
-        WritePlace(json);
-        json.WritePropertyName("part");
-        WriteText(json, text);
-    }
-
-    private static void WriteText(Utf8JsonWriter json, string text)
-    {
-        json.WriteStartObject();
-        json.WriteString("type", "output_text");
-        json.WriteString("text", text);
-        json.WriteStartArray("annotations");
-        json.WriteEndArray();
-        json.WriteStartArray("logprobs");
-        json.WriteEndArray();
-        json.WriteEndObject();
-    }
-
-    private void WriteMessage(Utf8JsonWriter json, string status, string? text)
-    {
-        json.WriteStartObject();
-        json.WriteString("type", "message");
-        json.WriteString("id", _message);
-        json.WriteString("status", status);
-        json.WriteString("role", "assistant");
-        json.WriteStartArray("content");
-        if (text is not null) WriteText(json, text);
-        json.WriteEndArray();
-        json.WriteEndObject();
-    }
-
-    private void WriteResponse(Utf8JsonWriter json, string status, string? text, GenerationEnd? end)
-    {
-        json.WriteStartObject("response");
-        WriteMembers(json, status, text, end);
-        json.WriteEndObject();
-    }
-
-    private void WriteMembers(Utf8JsonWriter json, string status, string? text, GenerationEnd? end)
-    {
-        json.WriteString("id", head.Id);
-        json.WriteString("object", "response");
-        json.WriteNumber("created_at", head.Created);
-        json.WriteString("status", status);
-        json.WriteNull("error");
-        if (status == "incomplete")
-        {
-            json.WriteStartObject("incomplete_details");
-            json.WriteString("reason", "max_output_tokens");
-            json.WriteEndObject();
-        }
-        else
-        {
-            json.WriteNull("incomplete_details");
-        }
-
-        json.WriteString("instructions", request.Instructions);
-        if (request.Answer.MaxTokens is { } most) json.WriteNumber("max_output_tokens", most);
-        else json.WriteNull("max_output_tokens");
-        json.WriteString("model", head.Model);
-        json.WriteStartArray("output");
-        if (text is not null) WriteMessage(json, status, text);
-        json.WriteEndArray();
-        json.WriteBoolean("parallel_tool_calls", true);
-        json.WriteNull("previous_response_id");
-        json.WriteBoolean("store", false);
-        json.WriteNumber("temperature", request.Temperature ?? 1);
-        json.WriteNumber("top_p", request.TopP ?? 1);
-        json.WriteString("tool_choice", "auto");
-        json.WriteStartArray("tools");
-        json.WriteEndArray();
-        json.WriteString("truncation", "disabled");
-        json.WriteStartObject("metadata");
-        json.WriteEndObject();
-        WriteUsage(json, end);
-    }
-
-    private static void WriteUsage(Utf8JsonWriter json, GenerationEnd? end)
-    {
-        if (end is null)
-        {
-            json.WriteNull("usage");
-            return;
-        }
-
-        json.WriteStartObject("usage");
-        json.WriteNumber("input_tokens", end.Figures.PromptTokens);
-        json.WriteStartObject("input_tokens_details");
-        json.WriteNumber("cached_tokens", end.Figures.CachedTokens);
-        json.WriteEndObject();
-        json.WriteNumber("output_tokens", end.Figures.CompletionTokens);
-        json.WriteStartObject("output_tokens_details");
-        json.WriteNumber("reasoning_tokens", 0);
-        json.WriteEndObject();
-        json.WriteNumber("total_tokens", end.Figures.PromptTokens + end.Figures.CompletionTokens);
-        json.WriteEndObject();
-    }
 }

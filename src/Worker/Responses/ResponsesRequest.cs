@@ -1,22 +1,26 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using FinerCut.Worker.ChatTemplates;
+using FinerCut.Worker.Chats;
 using FinerCut.Worker.OpenAi;
 
 namespace FinerCut.Worker.Responses;
 
 /// <summary>A body of /v1/responses, checked. Stateless: nothing is stored, nothing earlier can be referred to.</summary>
-internal sealed record ResponsesRequest(AnswerFields Answer, TemplateInput Template, string? Instructions, double? Temperature, double? TopP)
+/// <param name="Echo">Members of the body that the response repeats as they came; valid as long as the body.</param>
+internal sealed record ResponsesRequest(AnswerFields Answer, ChatInput Input, string? Instructions, JsonElement Echo)
 {
     /// <exception cref="ApiException">400 with every fault.</exception>
-    public static ResponsesRequest Read(JsonElement root, RequestLimits limits)
+    public static ResponsesRequest Read(JsonElement root, RequestLimits limits, ChatTraits traits)
     {
         var body = new FieldReader(root);
         var messages = new JsonArray();
         var instructions = body.Text("instructions");
         if (instructions is not null) messages.Add(new JsonObject { ["role"] = "system", ["content"] = instructions });
-        ReadInput(body, messages);
+        new ResponseInput(messages).Read(body);
         Tolerate(body);
+        var tools = ResponseTools.Read(body);
+        var format = ReadText(body);
+        var variables = ReadReasoning(body, traits);
         var answer = new AnswerFields
         {
             Sampling = SamplingFields.Read(body, limits.VocabularySize, limits.DefaultSeed),
@@ -24,72 +28,42 @@ internal sealed record ResponsesRequest(AnswerFields Answer, TemplateInput Templ
             MaxTokens = (int?)body.Integer("max_output_tokens", 1, int.MaxValue),
             CachePrompt = body.Flag("cache_prompt") ?? true,
         };
-        var temperature = body.Number("temperature", 0, 100);
-        var topP = body.Number("top_p", 0, 1);
+        OneForm.Require(body, tools, format, answer, "text.format");
         body.Close();
+        var written = JsonSerializer.SerializeToElement(messages, OpenAiJson.Default.JsonArray);
+        if (!body.HasFaults) ToolFields.CheckMessages(body, written);
         body.ThrowIfFaulty();
-        return new ResponsesRequest(
-            answer, new TemplateInput(JsonSerializer.SerializeToElement(messages, OpenAiJson.Default.JsonArray)), instructions, temperature, topP);
+        return new ResponsesRequest(answer, new ChatInput(written, tools, format, Variables: variables), instructions, root);
     }
 
-    private static void ReadInput(FieldReader body, JsonArray messages)
+    private static AnswerFormat ReadText(FieldReader body)
     {
-        const string name = "input";
-        if (body.Any(name) is not { } input)
-        {
-            if (!body.HasFaults) body.Fault(name, "is missing: a string, or an array of messages.", "missing_required_parameter");
-        }
-        else if (input.ValueKind == JsonValueKind.String)
-        {
-            messages.Add(new JsonObject { ["role"] = "user", ["content"] = body.Text(name) });
-        }
-        else if (body.Objects(name) is { } items)
-        {
-            if (items.IsEmpty) body.Fault(name, "must have at least one message.", "missing_required_parameter");
-            foreach (var item in items) messages.Add(ReadItem(item));
-        }
+        if (body.Object("text") is not { } text) return AnswerFormat.Text;
+        var format = AnswerFormat.ReadFlat(text, "format", "text.");
+        text.Refuse("verbosity", "\"medium\"", value => value.ValueKind == JsonValueKind.String && value.ValueEquals("medium"));
+        text.Close();
+        return format;
     }
 
-    private static JsonObject ReadItem(FieldReader item)
+    /// <summary>What the template knows of: an effort, or reasoning at all.</summary>
+    private static JsonElement? ReadReasoning(FieldReader body, ChatTraits traits)
     {
-        item.Word("type", "message");
-        var role = item.Word("role", "system", "developer", "user", "assistant");
-        if (role is null && item.Any("role") is null) item.Fault("role", "is missing: system, developer, user or assistant.", "missing_required_parameter");
-        var content = ReadContent(item);
-        if (content is null && item.Any("content") is null) item.Fault("content", "is missing: a string, or an array of text parts.", "missing_required_parameter");
-        item.Accept("id", "status");
-        item.Close();
-        return new JsonObject { ["role"] = role == "developer" ? "system" : role, ["content"] = content };
-    }
-
-    private static string? ReadContent(FieldReader item)
-    {
-        if (item.Any("content") is not { } content) return null;
-        if (content.ValueKind == JsonValueKind.String) return item.Text("content");
-        if (item.Objects("content") is not { } parts) return null;
-        var texts = new List<string>();
-        foreach (var part in parts)
-        {
-            part.Word("type", "input_text", "output_text", "text");
-            if (part.Text("text") is { } text) texts.Add(text);
-            else if (part.Any("text") is null) part.Fault("text", "is missing: a string.", "missing_required_parameter");
-            part.Accept("annotations", "logprobs");
-            part.Close();
-        }
-
-        return string.Join('\n', texts);
+        if (body.Object("reasoning") is not { } reasoning) return null;
+        var effort = reasoning.Word("effort", "none", "minimal", "low", "medium", "high", "xhigh");
+        reasoning.Accept("summary", "generate_summary");
+        reasoning.Close();
+        if (effort is null) return null;
+        var variables = new JsonObject();
+        if (traits.Switches.Contains(ChatTraits.EffortSwitch)) variables[ChatTraits.EffortSwitch] = effort;
+        if (traits.Switches.Contains(ChatTraits.ThinkingSwitch)) variables[ChatTraits.ThinkingSwitch] = effort != "none";
+        if (variables.Count == 0) body.Fault("reasoning.effort", "cannot be chosen: this model's template knows no such switch.", "unsupported_parameter");
+        return JsonSerializer.SerializeToElement(variables, OpenAiJson.Default.JsonObject);
     }
 
     private static void Tolerate(FieldReader body)
     {
-        body.Accept("model", "metadata", "user", "store", "service_tier", "include", "parallel_tool_calls", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "stream_options");
-        body.Refuse("tools", "an empty array", value => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
-        body.Refuse("tool_choice", "\"none\" or \"auto\"", value => value.ValueKind == JsonValueKind.String && (value.ValueEquals("none") || value.ValueEquals("auto")));
+        body.Accept("model", "metadata", "user", "store", "service_tier", "include", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "stream_options");
         body.Refuse("truncation", "\"disabled\"", value => value.ValueKind == JsonValueKind.String && value.ValueEquals("disabled"));
         body.Refuse("background", "false", AnswerFields.IsFalse);
-        if (body.Object("text") is not { } text) return;
-        text.Refuse("format", "{\"type\": \"text\"}", value =>
-            value.ValueKind == JsonValueKind.Object && value.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("text"));
-        text.Close();
     }
 }

@@ -3,6 +3,7 @@ using System.Collections.Immutable;
 using System.Text;
 using FinerCut.Runtime;
 using FinerCut.Worker.Batching;
+using FinerCut.Worker.Chats;
 using FinerCut.Worker.ChatTemplates;
 using FinerCut.Worker.Completions;
 using FinerCut.Worker.OpenAi;
@@ -27,6 +28,8 @@ internal sealed class ServedModel(ILlamaModel model, ModelNames names, ChatTempl
     public ModelNames Names => names;
 
     public ChatTemplate Template => template;
+
+    public ChatTraits Chats { get; } = ChatTraits.Of(template.Source, model.Vocabulary);
 
     public TemplateTokens TemplateTokens { get; } = TokensOf(model.Vocabulary);
 

@@ -27,13 +27,13 @@ public interface IToolCallIds
     string Next();
 }
 
-/// <summary>Ids of letters and digits from a seed: "call_" and 24 of them, or the bare 9 that Mistral's templates demand.</summary>
-public sealed class SeededToolCallIds(int seed, ToolFamily family) : IToolCallIds
+/// <summary>Ids of letters and digits from a seed: the prefix and 24 of them, or the bare 9 that Mistral's templates demand.</summary>
+public sealed class SeededToolCallIds(int seed, ToolFamily family, string prefix = "call_") : IToolCallIds
 {
     private const string Letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     private readonly Random _random = new(seed);
 
     public string Next() => family is ToolFamily.MistralList or ToolFamily.MistralArgs
         ? new string(_random.GetItems<char>(Letters, 9))
-        : "call_" + new string(_random.GetItems<char>(Letters, 24));
+        : prefix + new string(_random.GetItems<char>(Letters, 24));
 }

@@ -3,6 +3,32 @@ using FinerCut.Worker.Reasoning;
 
 namespace FinerCut.Worker.Tools;
 
+/// <summary>A call's arguments where they stand as bare JSON behind its name. Not thread-safe.</summary>
+/// <param name="end">A character that cannot begin them: none are given.</param>
+internal sealed class CallArguments(AnswerSink sink, char? end = null)
+{
+    private readonly JsonValueScan _scan = new();
+    private bool _any;
+
+    /// <summary>True once they are complete; then <paramref name="isPast"/> tells whether the character stands behind them.</summary>
+    public bool Push(char next, out bool isPast)
+    {
+        isPast = false;
+        if (char.IsWhiteSpace(next) && !_any) return false;
+        var step = next == end && !_any ? JsonStep.Broken : _scan.Push(next);
+        if (step is JsonStep.More or JsonStep.Done)
+        {
+            _any = true;
+            sink.Arguments(next);
+        }
+
+        if (step == JsonStep.More) return false;
+        if (!_any) sink.Arguments("{}");
+        isPast = step != JsonStep.Done;
+        return true;
+    }
+}
+
 /// <summary>&lt;function=name&gt;{...}&lt;/function&gt;, with text around.</summary>
 internal sealed class FunctionaryTagsParser(AnswerSink sink) : IToolCallParser
 {
@@ -15,8 +41,7 @@ internal sealed class FunctionaryTagsParser(AnswerSink sink) : IToolCallParser
     private readonly StringBuilder _free = new();
     private readonly StringBuilder _name = new();
     private readonly TextAround _around = new(sink);
-    private JsonValueScan _scan = new();
-    private bool _hasArguments;
+    private CallArguments _arguments = new(sink, end: '<');
     private Place _place = Place.Text;
 
     public int Completed { get; private set; }
@@ -33,8 +58,7 @@ internal sealed class FunctionaryTagsParser(AnswerSink sink) : IToolCallParser
                 _around.CallBegan();
                 sink.Call(_name.ToString());
                 _name.Clear();
-                _scan = new JsonValueScan();
-                _hasArguments = false;
+                _arguments = new CallArguments(sink, end: '<');
                 _place = Place.Arguments;
                 break;
             case Place.Name:
@@ -61,19 +85,10 @@ internal sealed class FunctionaryTagsParser(AnswerSink sink) : IToolCallParser
 
     private void Arguments(char next)
     {
-        if (char.IsWhiteSpace(next) && !_hasArguments) return;
-        var step = next == '<' && !_hasArguments ? JsonStep.Broken : _scan.Push(next);
-        if (step is JsonStep.More or JsonStep.Done)
-        {
-            _hasArguments = true;
-            sink.Arguments(next);
-        }
-
-        if (step == JsonStep.More) return;
-        if (!_hasArguments) sink.Arguments("{}");
+        if (!_arguments.Push(next, out var isPast)) return;
         Completed++;
         _place = Place.Behind;
-        if (step != JsonStep.Done) Push(next);
+        if (isPast) Push(next);
     }
 
     private void GiveUp()
@@ -98,9 +113,8 @@ internal sealed class FunctionaryRecipientsParser(AnswerSink sink, Func<string, 
     private readonly StringBuilder _free = new();
     private readonly StringBuilder _name = new();
     private readonly TextAround _around = new(sink);
-    private JsonValueScan _scan = new();
+    private CallArguments _arguments = new(sink);
     private bool _isFirst = true;
-    private bool _hasArguments;
     private Place _place = Place.Name;
 
     public int Completed { get; private set; }
@@ -160,26 +174,16 @@ internal sealed class FunctionaryRecipientsParser(AnswerSink sink, Func<string, 
 
         _around.CallBegan();
         sink.Call(name);
-        _scan = new JsonValueScan();
-        _hasArguments = false;
+        _arguments = new CallArguments(sink);
         _place = Place.Arguments;
     }
 
     private void Arguments(char next)
     {
-        if (char.IsWhiteSpace(next) && !_hasArguments) return;
-        var step = _scan.Push(next);
-        if (step is JsonStep.More or JsonStep.Done)
-        {
-            _hasArguments = true;
-            sink.Arguments(next);
-        }
-
-        if (step == JsonStep.More) return;
-        if (!_hasArguments) sink.Arguments("{}");
+        if (!_arguments.Push(next, out var isPast)) return;
         Completed++;
         _place = Place.Behind;
-        if (step != JsonStep.Done) Push(next);
+        if (isPast) Push(next);
     }
 
     /// <summary>No recipient: text, with the marker unless the prompt had it.</summary>

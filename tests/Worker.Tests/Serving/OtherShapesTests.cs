@@ -119,7 +119,7 @@ public class OtherShapesTests(SharedWorkers workers)
     [InlineData("{\"input\":[]}", "input")]
     [InlineData("{\"input\":[{\"role\":\"user\",\"content\":[{\"type\":\"input_image\"}]}]}", "input[0].content[0].type")]
     [InlineData("{\"input\":\"a\",\"previous_response_id\":\"resp_1\"}", "previous_response_id")]
-    [InlineData("{\"input\":\"a\",\"tools\":[{\"type\":\"web_search\"}]}", "tools")]
+    [InlineData("{\"input\":\"a\",\"tools\":[{\"type\":\"web_search\"}]}", "tools[0].type")]
     public async Task AResponsesBodyIsRefusedByPath(string body, string param)
     {
         var (response, answer) = await workers.Tiny.PostAsync("/v1/responses", body);

@@ -48,8 +48,7 @@ public class RefusalTests(SharedWorkers workers)
     [InlineData("{HI,\"stream\":\"yes\"}", "invalid_type", "stream")]
     [InlineData("{HI,\"stream_options\":{\"include_usage\":true}}", "invalid_value", "stream_options")]
     [InlineData("{HI,\"stream\":true,\"stream_options\":{\"x\":1}}", "unknown_parameter", "stream_options.x")]
-    [InlineData("{HI,\"tools\":[{\"type\":\"function\"}]}", "unsupported_parameter", "tools")]
-    [InlineData("{HI,\"response_format\":{\"type\":\"json_object\"}}", "unsupported_parameter", "response_format")]
+    [InlineData("{HI,\"tools\":[{\"type\":\"function\"}]}", "missing_required_parameter", "tools[0].function")]
     [InlineData("{HI,\"mirostat\":3}", "invalid_value", "mirostat")]
     [InlineData("{HI,\"nonsense\":1}", "unknown_parameter", "nonsense")]
     public async Task AChatBodyIsRefusedByPath(string body, string code, string? param)
