@@ -17,7 +17,7 @@ public enum TinyTokenizer
 /// </summary>
 public sealed record TinyModel
 {
-    /// <summary>llama, mistral3, granite, qwen2, qwen3 or phi3.</summary>
+    /// <summary>llama, mistral3, granite, qwen2, qwen3, phi3 or gemma3.</summary>
     public string Architecture { get; init; } = "llama";
 
     public int Seed { get; init; } = 1;
@@ -41,7 +41,7 @@ public sealed record TinyModel
 
     public GgmlType Weights { get; init; } = GgmlType.F32;
 
-    /// <summary>No output.weight: token_embd is used again.</summary>
+    /// <summary>No output.weight: token_embd is used again, as gemma3 always does.</summary>
     public bool TiedOutput { get; init; }
 
     /// <summary>Biases of all linear layers (llama). qwen2 always has those of Q, K and V.</summary>
@@ -50,7 +50,7 @@ public sealed record TinyModel
     /// <summary>rope_freqs.weight, as Llama 3.1 has (llama).</summary>
     public bool RopeFreqs { get; init; }
 
-    /// <summary>Experts of every block, 0 = dense (llama).</summary>
+    /// <summary>Experts of every block, 0 = dense (llama, granite).</summary>
     public int Experts { get; init; }
 
     public TinyTokenizer Tokenizer { get; init; } = TinyTokenizer.Bpe;
@@ -94,6 +94,12 @@ public sealed record TinyModel
         {
             Set("attention.key_length", (uint)ActualHeadSize);
             Set("attention.value_length", (uint)ActualHeadSize);
+        }
+        if (Architecture == "gemma3")
+        {
+            // Short, so that a block which attends to the wrong length is seen.
+            Set("attention.sliding_window", 8u);
+            Set("rope.freq_base_swa", 1000f);
         }
         if (Architecture == "granite")
         {

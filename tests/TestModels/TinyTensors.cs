@@ -37,17 +37,19 @@ internal sealed class TinyTensors(GgufEdit edit, TinyModel model)
             Linear(prefix + "attn_k", model.Embedding, keys, biased);
             Linear(prefix + "attn_v", model.Embedding, keys, biased);
         }
-        if (model.Architecture == "qwen3")
+        if (model.Architecture is "qwen3" or "gemma3")
         {
             Vector(prefix + "attn_q_norm.weight", model.ActualHeadSize, _ => NearOne());
             Vector(prefix + "attn_k_norm.weight", model.ActualHeadSize, _ => NearOne());
         }
         Linear(prefix + "attn_output", queries, model.Embedding, model.Biases);
+        if (model.Architecture == "gemma3") Vector(prefix + "post_attention_norm.weight", model.Embedding, _ => NearOne());
     }
 
     private void FeedForward(string prefix)
     {
         Vector(prefix + "ffn_norm.weight", model.Embedding, _ => NearOne());
+        if (model.Architecture == "gemma3") Vector(prefix + "post_ffw_norm.weight", model.Embedding, _ => NearOne());
         if (model.Experts > 0)
         {
             Matrix(prefix + "ffn_gate_inp.weight", model.Embedding, model.Experts, type: GgmlType.F32);

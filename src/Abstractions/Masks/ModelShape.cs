@@ -22,6 +22,15 @@ public sealed record ModelShape(
     ImmutableArray<BlockShape> Blocks,
     long TensorBytes)
 {
+    /// <summary>
+    /// Whether a sublayer can be left out of a file without the rest of its block. Where not, whole blocks can: the architecture's blocks
+    /// are alike.
+    /// </summary>
+    public bool SublayersAlone { get; init; } = true;
+
+    /// <summary>Whether FFNs of a file may differ in width: where not, an FFN goes whole.</summary>
+    public bool FfnUnits { get; init; } = true;
+
     /// <summary>Sublayers that exist, in the order of the residual stream.</summary>
     public IEnumerable<Sublayer> Sublayers()
     {

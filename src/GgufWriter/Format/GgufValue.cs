@@ -120,6 +120,17 @@ public sealed class GgufValue : IEquatable<GgufValue>
         return result;
     }
 
+    /// <summary>An array of some of the elements, in the given order.</summary>
+    /// <exception cref="InvalidOperationException">It is no array of numbers.</exception>
+    public GgufValue Pick(IReadOnlyCollection<int> indices)
+    {
+        Require(IsArray && ElementType != GgufValueType.String, "an array of numbers");
+        var size = GgufValueTypes.SizeOf(ElementType);
+        var picked = new MemoryStream(indices.Count * size);
+        foreach (var index in indices) picked.Write(Encoded.Span.Slice(index * size, size));
+        return new(ElementType, true, indices.Count, picked.ToArray());
+    }
+
     /// <summary>The strings one after the other, read as they are asked for; bytes that are not UTF-8 become U+FFFD.</summary>
     public IEnumerable<string> GetTexts() => GetUtf8Texts().Select(text => Encoding.UTF8.GetString(text.Span));
 

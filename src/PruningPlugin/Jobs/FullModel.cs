@@ -5,20 +5,20 @@ using FinerCut.Runtime;
 
 namespace FinerCut.Pruning.Jobs;
 
-/// <summary>The model that a job prunes: its file, what the file says, and the loaded weights.</summary>
-internal sealed record FullModel(GgufFile File, ModelShape Shape, string Sha256, ILlamaModel Model) : IDisposable
+/// <summary>The model that a job prunes: its file or files, what they say, and the loaded weights.</summary>
+internal sealed record FullModel(GgufShards File, ModelShape Shape, string Sha256, ILlamaModel Model) : IDisposable
 {
     /// <param name="check">Throws where the job cannot be done with a model of this shape; called before anything slow.</param>
     public static FullModel Open(JobContext context, Action<ModelShape> check, CancellationToken cancellationToken)
     {
         var path = context.Request.ModelPath;
-        var file = GgufFile.Open(path);
+        var file = GgufShards.Open(path);
         try
         {
             var shape = ModelShapeReader.Read(file.Model);
             check(shape);
-            var sha256 = JobFingerprint.OfFile(path, cancellationToken);
-            return new FullModel(file, shape, sha256, context.Runtime.Load(new ModelOptions { Path = path }, null, cancellationToken));
+            var sha256 = JobFingerprint.OfModel(file, cancellationToken);
+            return new FullModel(file, shape, sha256, context.Runtime.Load(new ModelOptions { Path = file.Files[0].Path }, null, cancellationToken));
         }
         catch
         {

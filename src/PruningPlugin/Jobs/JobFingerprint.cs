@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
 using FinerCut.Calibration;
+using FinerCut.Gguf;
 using FinerCut.Jobs;
 
 namespace FinerCut.Pruning.Jobs;
@@ -25,15 +26,23 @@ internal static class JobFingerprint
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
-    public static string OfFile(string path, CancellationToken cancellationToken)
+    /// <summary>SHA-256 of a model's bytes; of a split one of all its files, one after the other.</summary>
+    public static string OfModel(GgufShards model, CancellationToken cancellationToken) => OfFiles([.. model.Files.Select(file => file.Path)], cancellationToken);
+
+    public static string OfFile(string path, CancellationToken cancellationToken) => OfFiles([path], cancellationToken);
+
+    private static string OfFiles(IReadOnlyList<string> paths, CancellationToken cancellationToken)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1, FileOptions.SequentialScan);
         var buffer = new byte[1 << 20];
-        while (file.Read(buffer) is > 0 and var read)
+        foreach (var path in paths)
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            hash.AppendData(buffer, 0, read);
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1, FileOptions.SequentialScan);
+            while (file.Read(buffer) is > 0 and var read)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                hash.AppendData(buffer, 0, read);
+            }
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());

@@ -187,11 +187,12 @@ internal sealed class PruneJob : IDisposable
         var proof = FileProof.Run(
             _full.Model, lean, mask, _traffic.HeldOut, new ScoringOptions(_context.Threads), (done, all) => _progress.Phase(PrunePhase.Verifying, done, all), cancellationToken);
         _progress.Phase(PrunePhase.Gate, 0, 1);
-        var gate = Gate.Judge(proof.Conversations, Request.Gate, Request.Seed, proof.MaxDifference, _context.MaxMaskedFileDifference);
+        using var written = GgufFile.Open(path);
+        var tolerance = Math.Max(_context.MaxMaskedFileDifference, Rewriters.ToleranceOf(_full.File.Model, written.Model.Architecture!));
+        var gate = Gate.Judge(proof.Conversations, Request.Gate, Request.Seed, proof.MaxDifference, tolerance);
         _progress.Phase(PrunePhase.Gate, 1, 1);
         var (full, fast) = new SpeedProbe(_context.Time, _context.Threads).Compare(
             _full.Model, lean, (done, all) => _progress.Phase(PrunePhase.Measuring, done, all), cancellationToken);
-        using var written = GgufFile.Open(path);
         var sublayers = _full.Shape.Sublayers().Count();
         return result with
         {
@@ -207,8 +208,11 @@ internal sealed class PruneJob : IDisposable
     /// <summary>Bytes a token of keys and values in f16.</summary>
     private long KvBytes(int kvHeads) => 2L * kvHeads * _full.Shape.HeadLength * sizeof(short);
 
-    private static int KvHeads(GgufModel model) =>
-        model.GetInt32s($"{model.Architecture}.attention.head_count_kv", model.GetInt32($"{model.Architecture}.block_count")).Sum();
+    private static int KvHeads(GgufModel model)
+    {
+        string[] keys = [$"{model.Architecture}.attention.head_count_kv", $"{model.Architecture}.attention.head_count"];
+        return keys.FirstOrDefault(key => model.Find(key) is not null) is { } known ? model.GetInt32s(known, model.GetInt32($"{model.Architecture}.block_count")).Sum() : 0;
+    }
 
     private static HashSet<Sublayer> KeptOf(PruneRequest request) =>
         [.. (request.Keep.IsDefault ? [] : request.Keep).Select(name => Sublayer.TryParse(name, out var sublayer) ? sublayer : throw new ArgumentException(name))];

@@ -6,22 +6,19 @@ using FinerCut.Pruning.Shapes;
 namespace FinerCut.Pruning.Rewriting;
 
 /// <summary>Tensors of a lean file's blocks: those kept of the source, cut where units are gone, and stand-ins that add nothing.</summary>
-internal sealed class BlockTensors(GgufFile source, CutMask mask)
+internal sealed class BlockTensors(GgufShards source, CutMask mask, LeanForm form)
 {
     private readonly ModelShape _shape = mask.Units.Shape;
+
+    /// <summary>openelm holds Q, K and V in one tensor and has norms of queries and keys.</summary>
+    private readonly bool _fused = form.Architecture == "openelm";
 
     /// <summary>What is left of a sublayer, as tensors of block <paramref name="block"/>.</summary>
     public IEnumerable<GgufTensorPlan> Kept(Sublayer sublayer, int block)
     {
-        var channels = ChannelRanges.Of(mask, sublayer).Select(range => new GgufRange(range.Start, range.End - range.Start)).ToArray();
-        var groups = mask.RemovedParts(sublayer).Select(part => new GgufRange(part * (long)_shape.HeadLength, _shape.HeadLength)).ToArray();
-        foreach (var tensor in source.Model.Tensors)
-        {
-            if (ModelShapeReader.PartsOf(tensor.Name) is not var (of, name) || of != sublayer.Block || ModelShapeReader.KindOf(name) != sublayer.Kind) continue;
-            var removed = name.StartsWith("attn_k.", StringComparison.Ordinal) || name.StartsWith("attn_v.", StringComparison.Ordinal) ? groups : channels;
-            var plan = removed.Length == 0 || FileUnits.IsShared(name) ? GgufTensorPlan.Whole(source, tensor) : Cut(tensor, name, removed);
-            yield return plan with { Name = $"blk.{block}.{name}" };
-        }
+        var tensors = SourceTensor.Of(source, _shape, sublayer, form.NeoxToNorm).Select(tensor => Cut(tensor, sublayer)).ToList();
+        if (_fused && sublayer.Kind == SublayerKind.Attention) tensors = Fused(tensors);
+        return tensors.Select(tensor => tensor with { Name = $"blk.{block}.{tensor.Name}" });
     }
 
     /// <summary>One channel of zeros: adds 0 to the stream.</summary>
@@ -43,21 +40,37 @@ internal sealed class BlockTensors(GgufFile source, CutMask mask)
     {
         long width = _shape.EmbeddingLength;
         long head = _shape.HeadLength;
-        return
-        [
-            GgufTensorPlan.Floats($"blk.{block}.attn_norm.weight", [width], Ones(width)),
-            Zeros($"blk.{block}.attn_q.weight", width, head),
-            Zeros($"blk.{block}.attn_k.weight", width, head),
-            Zeros($"blk.{block}.attn_v.weight", width, head),
-            Zeros($"blk.{block}.attn_output.weight", head, width),
-        ];
+        yield return GgufTensorPlan.Floats($"blk.{block}.attn_norm.weight", [width], Ones(width));
+        if (_fused)
+        {
+            yield return Zeros($"blk.{block}.attn_qkv.weight", width, 3 * head);
+            yield return GgufTensorPlan.Floats($"blk.{block}.attn_q_norm.weight", [head], Ones(head));
+            yield return GgufTensorPlan.Floats($"blk.{block}.attn_k_norm.weight", [head], Ones(head));
+        }
+        else
+        {
+            foreach (var name in (string[])["attn_q", "attn_k", "attn_v"]) yield return Zeros($"blk.{block}.{name}.weight", width, head);
+        }
+
+        yield return Zeros($"blk.{block}.attn_output.weight", head, width);
     }
 
-    private GgufTensorPlan Cut(GgufTensorInfo tensor, string name, GgufRange[] removed)
+    private GgufTensorPlan Cut(SourceTensor tensor, Sublayer sublayer)
     {
-        // Rows of what makes channels, columns of what takes them; a bias of the former has one element a row.
-        var dimension = name is "attn_output.weight" or "ffn_down.weight" || tensor.Shape.Length == 1 ? 0 : 1;
-        return GgufTensorPlan.Keep(source, tensor, dimension, GgufRange.AllBut(tensor.Shape[dimension], removed));
+        var channels = ChannelRanges.Of(mask, sublayer).Select(range => new GgufRange(range.Start, range.End - range.Start)).ToArray();
+        if (FileUnits.IsShared(tensor.Name) || (channels.Length == 0 && tensor.Tensor.Shape.Length > 2)) return GgufTensorPlan.Whole(tensor.File, tensor.Tensor) with { Name = tensor.Name };
+
+        // Columns of what takes the channels; rows of what makes them, of K and V one head a group.
+        if (tensor.Name is "attn_output.weight" or "ffn_down.weight") return tensor.WithoutColumns(channels);
+        var ofGroup = tensor.Name.StartsWith("attn_k.", StringComparison.Ordinal) || tensor.Name.StartsWith("attn_v.", StringComparison.Ordinal);
+        return tensor.WithoutRows(ofGroup ? mask.RemovedParts(sublayer).Select(part => new GgufRange(part * (long)_shape.HeadLength, _shape.HeadLength)) : channels);
+    }
+
+    private static List<GgufTensorPlan> Fused(List<GgufTensorPlan> tensors)
+    {
+        GgufTensorPlan[] parts = [.. ((string[])["attn_q.weight", "attn_k.weight", "attn_v.weight"]).Select(name => tensors.Single(tensor => tensor.Name == name))];
+        var fused = new GgufTensorPlan("attn_qkv.weight", parts[0].Type, [parts[0].Shape[0], parts.Sum(part => part.Shape[1])], GgufContent.Concat([.. parts.Select(part => part.Content)]));
+        return [.. tensors.Where(tensor => !parts.Contains(tensor)), fused];
     }
 
     private static GgufTensorPlan Zeros(string name, long columns, long rows)

@@ -1,4 +1,4 @@
-using System.Collections.Immutable;
+using System.Collections.Frozen;
 using FinerCut.Gguf;
 using FinerCut.Masks;
 
@@ -10,26 +10,41 @@ public interface IArchitectureRewriter
     /// <summary>general.architecture of the models that it takes.</summary>
     string Architecture { get; }
 
-    /// <summary>Plans the file. Its logits are those of the full model under the mask, bit by bit on the CPU. Nothing is written yet.</summary>
+    /// <summary>
+    /// Plans the file. Its logits are those of the full model under the mask, within <see cref="Rewriters.ToleranceOf"/> on the CPU. Nothing is
+    /// written yet; the source must stay open until then.
+    /// </summary>
     /// <exception cref="Shapes.UnsupportedModelException">What the mask removes cannot be left out; the message names it.</exception>
-    GgufEdit Plan(GgufFile source, CutMask mask, Provenance provenance);
-}
+    GgufEdit Plan(GgufShards source, CutMask mask, Provenance provenance);
 
-/// <summary>Where a lean file comes from; written into it under finercut.*.</summary>
-/// <param name="ParentSha256">Of the full model's file.</param>
-/// <param name="Removed">Steps in their order: what each one removed.</param>
-/// <param name="Distances">After each step.</param>
-/// <param name="Method">Search and distance, such as lazy_greedy/jensen_shannon.</param>
-public sealed record Provenance(string ParentSha256, ImmutableArray<string> Removed, ImmutableArray<double> Distances, string Method);
+    /// <summary>The same for a model that lies in one file.</summary>
+    GgufEdit Plan(GgufFile source, CutMask mask, Provenance provenance) => Plan(GgufShards.Of(source), mask, provenance);
+}
 
 /// <summary>The rewriters there are.</summary>
 public static class Rewriters
 {
-    private static readonly ImmutableArray<IArchitectureRewriter> All = [new LlamaRewriter()];
+    /// <summary>Where blocks may differ and sublayers be packed; all others lose whole blocks.</summary>
+    private static readonly FrozenSet<string> Packed = new[] { "llama", "mistral3", "granite", "granitemoe", "qwen2", "qwen3", "phi3" }.ToFrozenSet();
 
-    /// <exception cref="Shapes.UnsupportedModelException">There is none for the architecture.</exception>
-    public static IArchitectureRewriter For(string architecture) =>
-        All.FirstOrDefault(rewriter => rewriter.Architecture == architecture)
-        ?? throw new Shapes.UnsupportedModelException(
-            $"Models of the architecture {architecture} cannot be rewritten; supported: {string.Join(", ", All.Select(rewriter => rewriter.Architecture))}.");
+    /// <exception cref="Shapes.UnsupportedModelException">There is none for the architecture; the message says why.</exception>
+    public static IArchitectureRewriter For(string architecture)
+    {
+        ArgumentNullException.ThrowIfNull(architecture);
+        if (Packed.Contains(architecture)) return new PackingRewriter(architecture);
+        Shapes.DecoderRules.Require(architecture);
+        return new BlockRewriter(architecture);
+    }
+
+    /// <summary>
+    /// Largest difference of a logit between masked model and file that the rewriting itself makes on the CPU: 0 but where heads are reordered
+    /// for another kind of RoPE.
+    /// </summary>
+    /// <param name="source">The full model.</param>
+    /// <param name="leanArchitecture">general.architecture of the file.</param>
+    public static double ToleranceOf(GgufModel source, string leanArchitecture)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        return source.Architecture == leanArchitecture ? 0 : Shapes.LeanForm.Of(source).Tolerance;
+    }
 }

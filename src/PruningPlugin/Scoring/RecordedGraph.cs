@@ -10,10 +10,12 @@ internal static class GgmlOp
     public const int None = 0;
     public const int Add = 2;
     public const int MulMat = 29;
+    public const int MulMatId = 30;
     public const int Reshape = 36;
     public const int View = 37;
     public const int Permute = 38;
     public const int Transpose = 39;
+    public const int GetRows = 40;
 
     /// <summary>Computes nothing: a name for another tensor's data.</summary>
     public static bool IsView(int op) => op is None or Reshape or View or Permute or Transpose;
@@ -23,7 +25,7 @@ internal static class GgmlOp
 public sealed class UnsupportedGraphException(string message) : Exception(message);
 
 /// <summary>Where a sublayer lies in a graph, as node indices.</summary>
-/// <param name="Projection">MUL_MAT by attn_output or ffn_down; its operand 1 holds the heads' outputs or the FFN's channels.</param>
+/// <param name="Projection">MUL_MAT by attn_output or ffn_down; its operand 1 holds the heads' outputs or the FFN's channels. MUL_MAT_ID of experts.</param>
 /// <param name="Residual">ADD of the branch to the residual stream; its result is the stream after the sublayer.</param>
 /// <param name="BranchOperand">Which operand of the ADD is the branch: 0 or 1.</param>
 internal readonly record struct SublayerNodes(Sublayer Sublayer, int Projection, int Residual, int BranchOperand);
@@ -79,7 +81,7 @@ internal sealed class GraphRecorder(ModelShape shape)
         _ops.Add(node.Op);
         _dependencies.Add([.. dependencies]);
         _operands.Add((IndexOf(node.Source(0)), IndexOf(node.Source(1))));
-        if (node.Op == GgmlOp.MulMat && IndexOf(node.Source(0)) < 0 && TryParseWeight(node.Source(0).Name, out var sublayer))
+        if (node.Op is GgmlOp.MulMat or GgmlOp.MulMatId && IndexOf(node.Source(0)) < 0 && TryParseWeight(node.Source(0).Name, out var sublayer))
         {
             _projections[sublayer.Order] = (sublayer, index);
         }
@@ -88,15 +90,8 @@ internal sealed class GraphRecorder(ModelShape shape)
     /// <exception cref="UnsupportedGraphException">A sublayer of the model is not in the graph, or is not added to a residual stream.</exception>
     public RecordedGraph Finish()
     {
-        var consumers = new List<int>[_ops.Count];
-        for (var index = 0; index < consumers.Length; index++) consumers[index] = [];
-        for (var index = 0; index < consumers.Length; index++)
-        {
-            if (_operands[index].First >= 0) consumers[_operands[index].First].Add(index);
-            if (_operands[index].Second >= 0 && _operands[index].Second != _operands[index].First) consumers[_operands[index].Second].Add(index);
-        }
-
         var sublayers = new SublayerNodes?[2 * shape.Blocks.Length];
+        var last = -1;
         foreach (var sublayer in shape.Sublayers())
         {
             if (!_projections.TryGetValue(sublayer.Order, out var projection))
@@ -104,25 +99,54 @@ internal sealed class GraphRecorder(ModelShape shape)
                 throw new UnsupportedGraphException($"{sublayer}: its output projection is not in the compute graph of a {shape.Architecture} model.");
             }
 
-            sublayers[sublayer.Order] = Follow(sublayer, projection.Node, consumers);
+            var nodes = Follow(sublayer, projection.Node);
+            if (nodes.Residual <= last)
+            {
+                throw new UnsupportedGraphException($"{sublayer} of a {shape.Architecture} model runs beside the sublayer before it, not after it: they cannot be told apart in the residual stream.");
+            }
+
+            last = nodes.Residual;
+            sublayers[sublayer.Order] = nodes;
         }
 
         return new RecordedGraph([.. _ops], [.. _dependencies], [.. _operands], [.. sublayers]);
     }
 
-    private SublayerNodes Follow(Sublayer sublayer, int projection, List<int>[] consumers)
+    /// <summary>
+    /// The first addition after the projection whose one operand comes from it while the other is the stream: what the sublayer itself was
+    /// computed from. Additions within a branch (experts, shared experts, biases) have no such operand.
+    /// </summary>
+    private SublayerNodes Follow(Sublayer sublayer, int projection)
     {
-        var node = projection;
-        while (consumers[node].Count == 1)
+        var before = Ancestors(projection);
+        var after = new bool[_ops.Count];
+        after[projection] = true;
+        for (var node = projection + 1; node < _ops.Count; node++)
         {
-            var next = consumers[node][0];
-            var (first, second) = _operands[next];
-            if (_ops[next] == GgmlOp.Add && first >= 0 && second >= 0) return new SublayerNodes(sublayer, projection, next, first == node ? 0 : 1);
-            node = next;
+            after[node] = _dependencies[node].Any(source => after[source]);
+            var (first, second) = _operands[node];
+            if (!after[node] || _ops[node] != GgmlOp.Add || first < 0 || second < 0 || after[first] == after[second]) continue;
+            if (IsStream(after[first] ? second : first, before)) return new SublayerNodes(sublayer, projection, node, after[first] ? 0 : 1);
         }
 
-        throw new UnsupportedGraphException($"{sublayer}: its output has {consumers[node].Count} uses at one place; expected one addition to the residual stream.");
+        throw new UnsupportedGraphException($"{sublayer}: its output is not added to a residual stream in the compute graph of a {shape.Architecture} model.");
     }
+
+    private bool[] Ancestors(int node)
+    {
+        var found = new bool[_ops.Count];
+        found[node] = true;
+        for (var at = node; at >= 0; at--)
+        {
+            if (!found[at]) continue;
+            foreach (var source in _dependencies[at]) found[source] = true;
+        }
+
+        return found;
+    }
+
+    /// <summary>The stream itself, or the rows of it that logits are wanted for.</summary>
+    private bool IsStream(int node, bool[] before) => before[node] || (_ops[node] == GgmlOp.GetRows && _operands[node].First >= 0 && before[_operands[node].First]);
 
     private int IndexOf(GraphNode node) => !node.IsNull && _nodes.TryGetValue(node.Address, out var index) ? index : -1;
 
@@ -135,8 +159,8 @@ internal sealed class GraphRecorder(ModelShape shape)
         if (parts is not ["blk", var number, var tensor, "weight"] || !int.TryParse(number, out var block)) return false;
         switch (tensor)
         {
-            case "attn_output": sublayer = new Sublayer(block, SublayerKind.Attention); return true;
-            case "ffn_down": sublayer = new Sublayer(block, SublayerKind.Ffn); return true;
+            case "attn_output" or "ssm_out": sublayer = new Sublayer(block, SublayerKind.Attention); return true;
+            case "ffn_down" or "ffn_down_exps": sublayer = new Sublayer(block, SublayerKind.Ffn); return true;
             default: return false;
         }
     }

@@ -11,11 +11,19 @@ public sealed record Candidate(string Name, ImmutableArray<int> Units)
     /// <summary>Block of the first unit: what warm-up bars by.</summary>
     public int BlockIn(UnitMap units) => units.UnitAt(Units[0]).Sublayer.Block;
 
-    /// <summary>Whole sublayers, in the order of the residual stream, but for those that must stay.</summary>
+    /// <summary>
+    /// Whole sublayers, in the order of the residual stream, but for those that must stay; whole blocks where the model's files cannot lose less.
+    /// </summary>
     public static ImmutableArray<Candidate> Sublayers(UnitMap units, IReadOnlySet<Sublayer> keep)
     {
         ArgumentNullException.ThrowIfNull(units);
         ArgumentNullException.ThrowIfNull(keep);
+        if (!units.Shape.SublayersAlone)
+        {
+            return [.. units.Shape.Sublayers().GroupBy(sublayer => sublayer.Block).Where(block => !block.Any(keep.Contains))
+                .Select(block => new Candidate($"block:{block.Key}", [.. block.SelectMany(sublayer => Whole(units, sublayer).Units)]))];
+        }
+
         return [.. units.Shape.Sublayers().Where(sublayer => !keep.Contains(sublayer)).Select(sublayer => Whole(units, sublayer))];
     }
 

@@ -18,18 +18,20 @@ public static class FileUnits
     public static UnitMap Sublayers(GgufModel model, ModelShape shape) => UnitMap.Sublayers(shape, ChannelBlock(model, shape));
 
     /// <summary>
-    /// KV-head groups, merged until they end at a block of attn_output's columns, and <paramref name="slices"/> contiguous slices of each FFN.
+    /// KV-head groups, merged until they end at a block of attn_output's columns, and <paramref name="slices"/> contiguous slices of each FFN;
+    /// whole sublayers where the model's lean files cannot have less of one.
     /// </summary>
     public static UnitMap Fine(GgufModel model, ModelShape shape, int slices)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(shape);
         var slicesOf = UnitMap.Fine(shape, ChannelBlock(model, shape), slices);
+        var whole = UnitMap.Sublayers(shape, slicesOf.ChannelBlock);
         var parts = ImmutableArray.CreateBuilder<ImmutableArray<ImmutableArray<int>>>(2 * shape.Blocks.Length);
         for (var block = 0; block < shape.Blocks.Length; block++)
         {
-            parts.Add(MergedGroups(shape, block, BlockSize(model.GetTensor($"blk.{block}.attn_output.weight"))));
-            parts.Add(slicesOf.Parts[(2 * block) + 1]);
+            parts.Add(shape.SublayersAlone ? MergedGroups(shape, block, BlockSize(model.GetTensor($"blk.{block}.attn_output.weight"))) : whole.Parts[2 * block]);
+            parts.Add((shape.FfnUnits ? slicesOf : whole).Parts[(2 * block) + 1]);
         }
 
         return new UnitMap(shape, slicesOf.ChannelBlock, parts.MoveToImmutable());
@@ -40,6 +42,7 @@ public static class FileUnits
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(shape);
+        if (!shape.FfnUnits) return Math.Max(1, shape.Blocks.Max(block => block.FfnLength));
         return Enumerable.Range(0, shape.Blocks.Length).Max(block => BlockSize(model.GetTensor($"blk.{block}.ffn_down.weight"))) is > 1 and var size ? size : UnquantisedBlock;
     }
 
@@ -53,7 +56,7 @@ public static class FileUnits
         foreach (var tensor in model.Tensors)
         {
             if (ModelShapeReader.PartsOf(tensor.Name) is not var (block, name) || IsShared(name)) continue;
-            divided[(2 * block) + (int)ModelShapeReader.KindOf(name)] += tensor.ByteCount;
+            divided[(2 * block) + (int)ModelShapeReader.KindOf(name, !shape.SublayersAlone)] += tensor.ByteCount;
         }
 
         var bytes = ImmutableArray.CreateBuilder<long>(units.Count);
@@ -61,7 +64,7 @@ public static class FileUnits
         for (var order = 0; order < units.Parts.Length; order++)
         {
             var sublayer = Sublayer.FromOrder(order);
-            var total = sublayer.Kind == SublayerKind.Attention ? shape.Blocks[sublayer.Block].KvGroupCount : shape.Blocks[sublayer.Block].FfnLength;
+            var total = Math.Max(1, sublayer.Kind == SublayerKind.Attention ? shape.Blocks[sublayer.Block].KvGroupCount : shape.Blocks[sublayer.Block].FfnLength);
             var given = 0L;
             foreach (var parts in units.Parts[order])
             {
@@ -77,7 +80,7 @@ public static class FileUnits
     }
 
     /// <summary>Whether a block's tensor belongs to the sublayer as a whole: no rows or columns of it go with a unit.</summary>
-    public static bool IsShared(string tensor) => tensor is "attn_norm.weight" or "attn_output.bias" or "ffn_norm.weight" or "ffn_down.bias";
+    public static bool IsShared(string tensor) => BlockTensorNames.IsShared(tensor);
 
     private static ImmutableArray<ImmutableArray<int>> MergedGroups(ModelShape shape, int block, int alignment)
     {

@@ -10,44 +10,41 @@ namespace FinerCut.Pruning.Shapes;
 /// </summary>
 public static class ModelShapeReader
 {
-    /// <summary>Tensors of a block whose rows or columns belong to KV-head groups, and what goes only with the whole sublayer.</summary>
-    private static readonly ImmutableHashSet<string> AttentionTensors =
-        ["attn_norm.weight", "attn_q.weight", "attn_k.weight", "attn_v.weight", "attn_output.weight", "attn_q.bias", "attn_k.bias", "attn_v.bias", "attn_output.bias"];
-
-    private static readonly ImmutableHashSet<string> FfnTensors =
-        ["ffn_norm.weight", "ffn_gate.weight", "ffn_up.weight", "ffn_down.weight", "ffn_gate.bias", "ffn_up.bias", "ffn_down.bias"];
-
     /// <exception cref="UnsupportedModelException">The architecture, a key or a tensor is not covered.</exception>
     /// <exception cref="GgufException">A key is missing or of the wrong type.</exception>
     public static ModelShape Read(GgufModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var architecture = model.Architecture ?? throw new UnsupportedModelException("The file has no general.architecture: it is no model.");
-        if (architecture != "llama")
-        {
-            throw new UnsupportedModelException($"Models of the architecture {architecture} cannot be pruned; supported: llama (Llama, Mistral, SmolLM, Yi, TinyLlama).");
-        }
-
-        if (model.GetInt32($"{architecture}.expert_count", 0) > 0) throw new UnsupportedModelException("Mixtures of experts cannot be pruned: their FFN has no channels common to all tokens.");
+        var form = LeanForm.Of(model);
+        var architecture = model.Architecture!;
         var blocks = model.GetInt32($"{architecture}.block_count");
+        var decoding = blocks - model.GetInt32($"{architecture}.nextn_predict_layers", 0);
+        var bytes = BytesOfBlocks(model, blocks, form);
+        var heads = PerBlock(model, "attention.head_count", blocks, 1);
+        var kvHeads = model.Find($"{architecture}.attention.head_count_kv") is null ? heads : PerBlock(model, "attention.head_count_kv", blocks, 0);
+        var widths = PerBlock(model, "feed_forward_length", blocks, 1);
         var embedding = model.GetInt32($"{architecture}.embedding_length");
-        var heads = model.GetInt32s($"{architecture}.attention.head_count", blocks);
-        var kvHeads = model.Find($"{architecture}.attention.head_count_kv") is null ? heads : model.GetInt32s($"{architecture}.attention.head_count_kv", blocks);
-        var widths = model.GetInt32s($"{architecture}.feed_forward_length", blocks);
-        var headLength = model.GetInt32($"{architecture}.attention.key_length", embedding / Math.Max(heads[0], 1));
-        if (model.GetInt32($"{architecture}.attention.value_length", headLength) != headLength || model.GetInt32($"{architecture}.rope.dimension_count", headLength) != headLength)
+        var shapes = ImmutableArray.CreateBuilder<BlockShape>(blocks);
+        for (var block = 0; block < blocks; block++)
         {
-            throw new UnsupportedModelException($"Key length {headLength}, value length and RoPE dimensions differ; the architecture deci, which lean files have, wants them equal.");
+            // Blocks that predict further tokens are no part of the residual stream: they have no sublayers, and stay.
+            var shape = block >= decoding ? new BlockShape(0, 0, 0, bytes[block].Attention, bytes[block].Ffn)
+                : form.Architecture is null ? Loose(heads[block], kvHeads[block], widths[block], bytes[block])
+                : Checked(block, new BlockShape(heads[block], kvHeads[block], widths[block], bytes[block].Attention, bytes[block].Ffn));
+            shapes.Add(shape);
         }
 
-        var bytes = BytesOfBlocks(model, blocks);
         return new ModelShape(
             architecture,
             embedding,
-            headLength,
+            model.GetInt32($"{architecture}.attention.key_length", embedding / Math.Max(heads[0], 1)),
             checked((int)model.GetTensor("token_embd.weight").Shape[1]),
-            [.. Enumerable.Range(0, blocks).Select(block => Checked(block, new BlockShape(heads[block], kvHeads[block], widths[block], bytes[block].Attention, bytes[block].Ffn)))],
-            model.Tensors.Sum(tensor => tensor.ByteCount));
+            shapes.MoveToImmutable(),
+            model.Tensors.Sum(tensor => tensor.ByteCount))
+        {
+            SublayersAlone = form.Architecture is not null,
+            FfnUnits = form.FfnUnits,
+        };
     }
 
     /// <summary>Block number and the rest of a tensor's name, null for tensors of no block.</summary>
@@ -59,20 +56,27 @@ public static class ModelShapeReader
     }
 
     /// <summary>The sublayer that a tensor of a block belongs to.</summary>
+    /// <param name="tensor">Its name in the block, such as attn_q.weight.</param>
+    /// <param name="anyName">Where only whole blocks go, names need not be known: what is not named after an FFN counts as attention.</param>
     /// <exception cref="UnsupportedModelException">A tensor that pruning does not know.</exception>
-    public static SublayerKind KindOf(string tensor) =>
-        AttentionTensors.Contains(tensor) ? SublayerKind.Attention
-        : FfnTensors.Contains(tensor) ? SublayerKind.Ffn
-        : throw new UnsupportedModelException($"Tensors named {tensor} in a block are not known to pruning; known: {string.Join(", ", AttentionTensors.Concat(FfnTensors).Order(StringComparer.Ordinal))}.");
+    public static SublayerKind KindOf(string tensor, bool anyName = false) =>
+        BlockTensorNames.Attention.Contains(tensor) ? SublayerKind.Attention
+        : BlockTensorNames.Ffn.Contains(tensor) ? SublayerKind.Ffn
+        : !anyName ? throw new UnsupportedModelException($"Tensors named {tensor} in a block are not known to pruning; known: {string.Join(", ", BlockTensorNames.Attention.Concat(BlockTensorNames.Ffn).Order(StringComparer.Ordinal))}.")
+        : BlockTensorNames.IsOfFfn(tensor) ? SublayerKind.Ffn
+        : SublayerKind.Attention;
 
-    private static (long Attention, long Ffn)[] BytesOfBlocks(GgufModel model, int blocks)
+    private static int[] PerBlock(GgufModel model, string key, int blocks, int otherwise) =>
+        model.Find($"{model.Architecture}.{key}") is null ? [.. Enumerable.Repeat(otherwise, blocks)] : model.GetInt32s($"{model.Architecture}.{key}", blocks);
+
+    private static (long Attention, long Ffn)[] BytesOfBlocks(GgufModel model, int blocks, LeanForm form)
     {
         var bytes = new (long Attention, long Ffn)[blocks];
         foreach (var tensor in model.Tensors)
         {
             if (PartsOf(tensor.Name) is not var (block, name)) continue;
             if (block >= blocks) throw new UnsupportedModelException($"The tensor {tensor.Name} belongs to no block: block_count is {blocks}.");
-            if (KindOf(name) == SublayerKind.Attention) bytes[block].Attention += tensor.ByteCount;
+            if (KindOf(name, anyName: form.Architecture is null) == SublayerKind.Attention) bytes[block].Attention += tensor.ByteCount;
             else bytes[block].Ffn += tensor.ByteCount;
         }
 
@@ -83,4 +87,12 @@ public static class ModelShapeReader
         shape.HeadCount <= 0 || shape.KvGroupCount <= 0 || shape.HeadCount % shape.KvGroupCount != 0 || shape.FfnLength <= 0
             ? throw new UnsupportedModelException($"Block {block} has {shape.HeadCount} heads, {shape.KvGroupCount} KV heads and {shape.FfnLength} FFN channels; expected all above 0 and the heads a multiple of the KV heads.")
             : shape;
+
+    /// <summary>A block that only goes whole: a sublayer is there where it has tensors; recurrent attention has no KV heads.</summary>
+    private static BlockShape Loose(int heads, int kvHeads, int width, (long Attention, long Ffn) bytes)
+    {
+        var attention = bytes.Attention > 0;
+        var ffn = bytes.Ffn > 0;
+        return new BlockShape(attention ? Math.Max(heads, 1) : 0, attention && heads > 0 && heads % Math.Max(kvHeads, 1) == 0 ? kvHeads : 0, ffn ? Math.Max(width, 1) : 0, bytes.Attention, bytes.Ffn);
+    }
 }

@@ -65,14 +65,14 @@ public static class GgufVerb
     private static Command Prune()
     {
         var file = File("FILE", "The full model.");
-        var drop = new Option<string>("--drop") { Required = true, Description = "What to leave out, such as attn:3,ffn:7-9,attn:5/kv1,ffn:6/slice0-3." };
+        var drop = new Option<string>("--drop") { Required = true, Description = "What to leave out, such as attn:3,ffn:7-9,block:4,attn:5/kv1,ffn:6/slice0-3." };
         var slices = new Option<int>("--slices") { DefaultValueFactory = _ => 8, Description = "Slices that an FFN is divided into." };
         var output = Output("The lean model to write.");
         var force = Force();
         var command = new Command("prune", "Leaves out sublayers, KV-head groups and FFN slices by hand, without a search.") { file, drop, slices, output, force };
         command.SetAction((parsed, stop) => Task.FromResult(Guard(() =>
         {
-            using var source = GgufFile.Open(parsed.GetRequiredValue(file).FullName);
+            using var source = GgufShards.Open(parsed.GetRequiredValue(file).FullName);
             var target = Target(parsed.GetRequiredValue(output), parsed.GetValue(force));
             HandPrune.Write(source, parsed.GetRequiredValue(drop), parsed.GetValue(slices), target, Console.Out, Progress(), stop);
             return ExitCode.Success;

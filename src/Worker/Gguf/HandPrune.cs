@@ -11,13 +11,13 @@ public static class HandPrune
     /// <exception cref="UsageException">The list asks for what the model has not.</exception>
     /// <exception cref="UnsupportedModelException">The model's architecture cannot be cut so.</exception>
     /// <exception cref="GgufWriteException">The file was not written.</exception>
-    public static void Write(GgufFile source, string drop, int slices, string target, TextWriter output, IProgress<GgufProgress>? progress, CancellationToken stop)
+    public static void Write(GgufShards source, string drop, int slices, string target, TextWriter output, IProgress<GgufProgress>? progress, CancellationToken stop)
     {
         if (slices < 1) throw new UsageException($"--slices {slices}: give 1 or more.");
         var model = source.Model;
         var shape = ModelShapeReader.Read(model);
         var mask = DropList.Parse(drop, FileUnits.Fine(model, shape, slices));
-        var provenance = new Provenance(Sha256(source.Path, stop), [mask.ToString()], [], "by hand");
+        var provenance = new Provenance(Sha256(source, stop), [mask.ToString()], [], "by hand");
         var plan = Rewriters.For(shape.Architecture).Plan(source, mask, provenance);
         var written = GgufWriter.Write(plan, target, progress, stop);
         var report = GgufCheck.Check(target);
@@ -30,15 +30,18 @@ public static class HandPrune
         output.WriteLine($"{written.Path}  {Sizes.Text(written.Bytes)} of {Sizes.Text(source.Length)} ({100.0 * written.Bytes / source.Length:F1} %)");
     }
 
-    private static string Sha256(string path, CancellationToken stop)
+    private static string Sha256(GgufShards source, CancellationToken stop)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        using var stream = File.OpenRead(path);
         var buffer = new byte[1 << 20];
-        for (int read; (read = stream.Read(buffer)) > 0;)
+        foreach (var file in source.Files)
         {
-            stop.ThrowIfCancellationRequested();
-            hash.AppendData(buffer, 0, read);
+            using var stream = File.OpenRead(file.Path);
+            for (int read; (read = stream.Read(buffer)) > 0;)
+            {
+                stop.ThrowIfCancellationRequested();
+                hash.AppendData(buffer, 0, read);
+            }
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }

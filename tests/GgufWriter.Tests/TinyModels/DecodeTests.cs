@@ -30,6 +30,8 @@ public sealed class DecodeTests : IDisposable
         ["qwen3, tied"] = new() { Architecture = "qwen3", TiedOutput = true, HeadSize = 32 },
         ["mistral3"] = new() { Architecture = "mistral3", HeadSize = 32 },
         ["granite"] = new() { Architecture = "granite", TiedOutput = true },
+        ["granite, experts"] = new() { Architecture = "granite", Experts = 4 },
+        ["gemma3"] = new() { Architecture = "gemma3", TiedOutput = true, Blocks = 8 },
         ["phi3"] = new() { Architecture = "phi3" },
     };
 

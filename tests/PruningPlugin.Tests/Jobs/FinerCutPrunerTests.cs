@@ -107,23 +107,46 @@ public sealed class FinerCutPrunerTests : IDisposable
         Assert.Contains("calibration set has 260 tokens in 5 conversations; 1000 tokens in 4 are needed", result.Error.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Sublayers where the architecture has a lean form, whole blocks where not; either way proven against the mask.</summary>
     [Theory]
-    [InlineData("qwen2")]
-    [InlineData("phi3")]
-    public async Task Other_architectures_are_refused_by_name(string architecture)
+    [InlineData("qwen2", 0, "deci", 0.5)]
+    [InlineData("phi3", 0, "deci", 0.5)]
+    [InlineData("granite", 0, "granite", 0)]
+    [InlineData("gemma3", 0, "gemma3", 0)]
+    [InlineData("granite", 4, "granite", 0)]
+    public async Task Other_architectures_are_pruned_too(string architecture, int experts, string lean, double tolerance)
     {
-        (Model with { Architecture = architecture }).WriteTo(Request.ModelPath);
+        (Model with { Architecture = architecture, Experts = experts, TiedOutput = architecture == "gemma3" }).WriteTo(Request.ModelPath);
         var result = await PruneAsync(Request);
-        Assert.Equal(JobErrorCodes.UnsupportedModel, result.Error!.Code);
-        Assert.Contains(architecture, result.Error.Message, StringComparison.Ordinal);
-        Assert.Contains("supported: llama", result.Error.Message, StringComparison.Ordinal);
+        Assert.Null(result.Error);
+        Assert.InRange(result.Gate!.MaskedFileMaxDifference, 0, tolerance);
+        Assert.Equal(PruneOutcome.Passed, result.Outcome);
+        using var written = GgufFile.Open(result.OutputPath!);
+        Assert.Equal(lean, written.Model.Architecture);
+        if (architecture == lean) Assert.All(result.Steps, step => Assert.StartsWith("block:", step.Removed, StringComparison.Ordinal));
     }
 
     [Fact]
-    public async Task Mixtures_of_experts_are_refused()
+    public async Task What_cannot_be_pruned_is_refused_by_name_with_the_reason()
     {
-        (Model with { Experts = 4 }).WriteTo(Request.ModelPath);
-        Assert.Equal(JobErrorCodes.UnsupportedModel, (await PruneAsync(Request)).Error!.Code);
+        GgufWriter.Write(Model.Plan().Set(GgufKeys.Architecture, "gemma3n"), Request.ModelPath);
+        var error = (await PruneAsync(Request)).Error!;
+        Assert.Equal(JobErrorCodes.UnsupportedModel, error.Code);
+        Assert.Contains("gemma3n cannot be pruned: late blocks share the KV cache", error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>A model in several files gives the file that it gives in one.</summary>
+    [Fact]
+    public async Task A_split_model_is_pruned_like_a_whole_one()
+    {
+        Model.WriteTo(Request.ModelPath);
+        var whole = await PruneAsync(Request);
+        var shards = GgufSplitter.Write(Model.Plan(), Path.Combine(_folder, "split"), 300_000);
+        Assert.True(shards.Count > 2);
+        var split = await PruneAsync(Request with { ModelPath = shards[0].Path, OutputPath = Path.Combine(_folder, "lean2.gguf"), WorkFolder = Path.Combine(_folder, "work2") });
+        Assert.Null(split.Error);
+        Assert.Equal(whole.Removed, split.Removed);
+        Assert.Equal(whole.Lean!.FileBytes, split.Lean!.FileBytes);
     }
 
     [Fact]

@@ -6,7 +6,7 @@ using FinerCut.TestModels;
 
 namespace FinerCut.Pruning.Tests.Rewriting;
 
-public class LlamaRewriterTests
+public class PackingRewriterTests
 {
     private static readonly TinyModel Model = new() { Seed = 41, Blocks = 4, Embedding = 128, Heads = 4, KvHeads = 2, FeedForward = 256, Weights = GgmlType.Q4_0 };
 
@@ -79,9 +79,10 @@ public class LlamaRewriterTests
     [Fact]
     public void Architectures_without_a_rewriter_are_refused_by_name()
     {
-        var refused = Assert.Throws<UnsupportedModelException>(() => Rewriters.For("mamba"));
-        Assert.Contains("mamba", refused.Message, StringComparison.Ordinal);
-        Assert.Contains("supported: llama", refused.Message, StringComparison.Ordinal);
+        var refused = Assert.Throws<UnsupportedModelException>(() => Rewriters.For("clip"));
+        Assert.Contains("clip", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("supported: afmoe", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("KV cache", Assert.Throws<UnsupportedModelException>(() => Rewriters.For("gemma3n")).Message, StringComparison.Ordinal);
     }
 
     [Fact]
