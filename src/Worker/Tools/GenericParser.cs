@@ -54,7 +54,8 @@ internal sealed class GenericParser : IToolCallParser
 
     public void Finish()
     {
-        if (_place is not (Place.End or Place.Response)) _around.Add(_raw);
+        // Behind a call what is left is the beginning of another one that was cut off.
+        if (_place is not (Place.End or Place.Response) && (Completed == 0 || _place == Place.Text)) _around.Add(_raw);
         _around.Finish();
     }
 

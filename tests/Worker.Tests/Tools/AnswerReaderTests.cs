@@ -59,6 +59,7 @@ public class AnswerReaderTests
     [InlineData(F, "functools are nice", "functools are nice")]
     [InlineData(G, "{\"tool_call\": {\"name\": \"add\", \"arguments\": {\"a\": 1}}}", "| add({\"a\": 1})")]
     [InlineData(G, "{ \"tool_calls\": [{\"name\":\"add\",\"arguments\":{}}, {\"name\":\"get_time\",\"arguments\":{}}] }", "| add({}) | get_time({})")]
+    [InlineData(G, "{\"tool_calls\": [{\"name\":\"add\",\"arguments\":{}},\n {\"na", "| add({})")]
     [InlineData(G, "{\"response\": \"Hi \\\"you\\\"\\n\\ud83d\\ude00\"}", "Hi \"you\"\n😀")]
     [InlineData(G, "{\"response\": \"cut o", "cut o")]
     [InlineData(G, "Just text", "Just text")]
