@@ -21,7 +21,7 @@ public sealed class GgufVerbTests : IDisposable
 
     private void Prune(string drop, string target = "lean.gguf", int slices = 4)
     {
-        using var source = GgufFile.Open(In("full.gguf"));
+        using var source = GgufShards.Open(In("full.gguf"));
         HandPrune.Write(source, drop, slices, In(target), _output, null, TestContext.Current.CancellationToken);
     }
 

@@ -45,10 +45,13 @@ public class CompletionTests(SharedWorkers workers)
         }
     }
 
-    [Fact]
-    public async Task EightAtOnceSayWhatEachSaysAlone()
+    [Theory]
+    [InlineData(0.0)]
+    [InlineData(1.2)]
+    public async Task EightAtOnceSayWhatEachSaysAlone(double temperature)
     {
-        var bodies = Enumerable.Range(0, 8).Select(i => ChatBody($"Write a line about the number {i}.", 24)).ToArray();
+        var bodies = Enumerable.Range(0, 8).Select(i => ChatBody($"Write a line about the number {i}.", 24, temperature)).ToArray();
+        for (var i = 0; i < bodies.Length; i++) bodies[i]["seed"] = 100 + i;
         var alone = new List<string>();
         foreach (var body in bodies) alone.Add(Content(await workers.Tiny.AnswerAsync(Chat, body)));
         var together = await Task.WhenAll(bodies.Select(async body => Joined(await workers.Tiny.EventsAsync(Chat, Streaming(body)))));
