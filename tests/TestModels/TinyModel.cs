@@ -17,7 +17,7 @@ public enum TinyTokenizer
 /// </summary>
 public sealed record TinyModel
 {
-    /// <summary>llama, mistral3, granite, qwen2, qwen3, phi3 or gemma3.</summary>
+    /// <summary>llama, mistral3, granite, qwen2, qwen3, qwen3moe, phi3 or gemma3.</summary>
     public string Architecture { get; init; } = "llama";
 
     public int Seed { get; init; } = 1;
@@ -50,7 +50,7 @@ public sealed record TinyModel
     /// <summary>rope_freqs.weight, as Llama 3.1 has (llama).</summary>
     public bool RopeFreqs { get; init; }
 
-    /// <summary>Experts of every block, 0 = dense (llama, granite).</summary>
+    /// <summary>Experts of every block, 0 = dense (llama, granite, qwen3moe).</summary>
     public int Experts { get; init; }
 
     public TinyTokenizer Tokenizer { get; init; } = TinyTokenizer.Bpe;
@@ -90,7 +90,7 @@ public sealed record TinyModel
         Set("rope.freq_base", 10000f);
         Set("rope.dimension_count", (uint)ActualHeadSize);
         Set("vocab_size", (uint)TinyVocabulary.Count(this));
-        if (HeadSize != 0 || Architecture == "qwen3")
+        if (HeadSize != 0 || Architecture is "qwen3" or "qwen3moe")
         {
             Set("attention.key_length", (uint)ActualHeadSize);
             Set("attention.value_length", (uint)ActualHeadSize);
@@ -113,6 +113,7 @@ public sealed record TinyModel
         {
             Set("expert_count", (uint)Experts);
             Set("expert_used_count", (uint)Math.Min(2, Experts));
+            if (Architecture == "qwen3moe") Set("expert_feed_forward_length", (uint)FeedForward);
         }
         edit.Set("general.quantization_version", 2u);
 

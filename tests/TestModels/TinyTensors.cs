@@ -37,7 +37,7 @@ internal sealed class TinyTensors(GgufEdit edit, TinyModel model)
             Linear(prefix + "attn_k", model.Embedding, keys, biased);
             Linear(prefix + "attn_v", model.Embedding, keys, biased);
         }
-        if (model.Architecture is "qwen3" or "gemma3")
+        if (model.Architecture is "qwen3" or "qwen3moe" or "gemma3")
         {
             Vector(prefix + "attn_q_norm.weight", model.ActualHeadSize, _ => NearOne());
             Vector(prefix + "attn_k_norm.weight", model.ActualHeadSize, _ => NearOne());

@@ -61,7 +61,11 @@ internal sealed class ModelCheck(GgufModel model, IReadOnlyList<GgufTensorInfo> 
             if (number >= blocks) Report(GgufCause.TensorUnexpected, tensor.Name, $"a tensor of block {number}", $"blocks 0 to {blocks - 1} ({architecture}.block_count)");
         }
         if (seen.Count == 0 && !ArchitectureShapes.IsKnown(architecture)) return;
-        for (var block = 0; block < blocks; block++)
+
+        // deci has blocks that are nothing at all; blocks that predict further tokens may lie in another file.
+        if (architecture == "deci") return;
+        var decoding = blocks - (Integer($"{architecture}.nextn_predict_layers", false, 0, blocks) ?? 0);
+        for (var block = 0; block < decoding; block++)
         {
             if (!seen.Contains(block)) Report(GgufCause.TensorMissing, $"blk.{block}", "no tensor of this block", $"tensors of {blocks} blocks ({architecture}.block_count)");
         }
@@ -88,9 +92,24 @@ internal sealed class ModelCheck(GgufModel model, IReadOnlyList<GgufTensorInfo> 
         var keyLength = Integer($"{name}.attention.key_length", false, 1, 1 << 16) ?? embedding / divisor;
         var valueLength = Integer($"{name}.attention.value_length", false, 1, 1 << 16) ?? embedding / divisor;
         var experts = Integer($"{name}.expert_count", false, 0, 1 << 16) ?? 0;
+        var used = Integer($"{name}.expert_used_count", experts > 0, 1, Math.Max(experts, 1)) ?? 1;
+        var ofExpert = Integer($"{name}.expert_feed_forward_length", false, 0, 1 << 24) ?? 0;
+        var shared = Integer($"{name}.expert_shared_feed_forward_length", false, 0, 1 << 24) ?? 0;
         if (defects.Count > before) return;
-        var vocabulary = _tensors.TryGetValue("token_embd.weight", out var tokens) ? tokens.Rows : 0;
-        var shapes = new ArchitectureShapes(name, embedding.Value, vocabulary, keyLength.Value, valueLength.Value, experts, heads, keyHeads, feedForward, _tensors.ContainsKey);
+        var sizes = new ArchitectureSizes
+        {
+            Embedding = embedding.Value,
+            Vocabulary = _tensors.TryGetValue("token_embd.weight", out var tokens) ? tokens.Rows : 0,
+            KeyLength = keyLength.Value,
+            ValueLength = valueLength.Value,
+            Experts = experts,
+            ExpertLength = name is not ("qwen3moe" or "step35") ? feedForward[0] : ofExpert > 0 ? ofExpert : feedForward[0] / used,
+            SharedExpertLength = name is "granite" or "step35" ? shared : 0,
+            Heads = heads,
+            KeyHeads = keyHeads,
+            FeedForward = feedForward,
+        };
+        var shapes = new ArchitectureShapes(name, sizes, _tensors.ContainsKey);
         foreach (var expected in shapes.All()) Compare(expected);
     }
 

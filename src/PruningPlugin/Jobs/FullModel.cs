@@ -12,6 +12,7 @@ internal sealed record FullModel(GgufShards File, ModelShape Shape, string Sha25
     public static FullModel Open(JobContext context, Action<ModelShape> check, CancellationToken cancellationToken)
     {
         var path = context.Request.ModelPath;
+        if (GgufCheck.Check(path) is { IsSound: false } report) throw new GgufException(report.Defects[0], path);
         var file = GgufShards.Open(path);
         try
         {

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using FinerCut.Gguf;
 using FinerCut.Masks;
 using FinerCut.Pruning.Scoring;
@@ -13,11 +14,14 @@ internal sealed class BlockTensors(GgufShards source, CutMask mask, LeanForm for
     /// <summary>openelm holds Q, K and V in one tensor and has norms of queries and keys.</summary>
     private readonly bool _fused = form.Architecture == "openelm";
 
+    private readonly bool _experts = source.Find("blk.0.ffn_gate_exps.weight") is not null;
+
     /// <summary>What is left of a sublayer, as tensors of block <paramref name="block"/>.</summary>
     public IEnumerable<GgufTensorPlan> Kept(Sublayer sublayer, int block)
     {
-        var tensors = SourceTensor.Of(source, _shape, sublayer, form.NeoxToNorm).Select(tensor => Cut(tensor, sublayer)).ToList();
+        var tensors = SourceTensor.Of(source, _shape, sublayer, form.Heads).Select(tensor => Cut(tensor, sublayer)).ToList();
         if (_fused && sublayer.Kind == SublayerKind.Attention) tensors = Fused(tensors);
+        if (form.Architecture == "step35" && _experts && sublayer.Kind == SublayerKind.Ffn) tensors.AddRange(ZeroChannel("_shexp", []));
         return tensors.Select(tensor => tensor with { Name = $"blk.{block}.{tensor.Name}" });
     }
 
@@ -25,14 +29,20 @@ internal sealed class BlockTensors(GgufShards source, CutMask mask, LeanForm for
     public IEnumerable<GgufTensorPlan> ZeroFfn(int block)
     {
         long width = _shape.EmbeddingLength;
-        var zeros = new float[width];
-        return
-        [
-            GgufTensorPlan.Floats($"blk.{block}.ffn_norm.weight", [width], Ones(width)),
-            GgufTensorPlan.Floats($"blk.{block}.ffn_gate.weight", [width, 1], zeros),
-            GgufTensorPlan.Floats($"blk.{block}.ffn_up.weight", [width, 1], zeros),
-            GgufTensorPlan.Floats($"blk.{block}.ffn_down.weight", [1, width], zeros),
-        ];
+        List<GgufTensorPlan> tensors = [GgufTensorPlan.Floats("ffn_norm.weight", [width], Ones(width))];
+        if (form.Architecture == "step35" && !_experts)
+        {
+            // Its FFNs have one width, but a block may have experts instead: a single one, and the shared one that comes with it.
+            tensors.Add(GgufTensorPlan.Floats("ffn_gate_inp.weight", [width, 1], new float[width]));
+            tensors.AddRange(ZeroChannel("_exps", [1]));
+            tensors.AddRange(ZeroChannel("_shexp", []));
+        }
+        else
+        {
+            tensors.AddRange(ZeroChannel("", []));
+        }
+
+        return tensors.Select(tensor => tensor with { Name = $"blk.{block}.{tensor.Name}" });
     }
 
     /// <summary>One head of zeros in the smallest type that fits: adds 0 to the stream, costs one head of KV cache.</summary>
@@ -53,6 +63,15 @@ internal sealed class BlockTensors(GgufShards source, CutMask mask, LeanForm for
         }
 
         yield return Zeros($"blk.{block}.attn_output.weight", head, width);
+    }
+
+    private IEnumerable<GgufTensorPlan> ZeroChannel(string suffix, ImmutableArray<long> experts)
+    {
+        long width = _shape.EmbeddingLength;
+        var zeros = new float[width];
+        yield return GgufTensorPlan.Floats($"ffn_gate{suffix}.weight", [width, 1, .. experts], zeros);
+        yield return GgufTensorPlan.Floats($"ffn_up{suffix}.weight", [width, 1, .. experts], zeros);
+        yield return GgufTensorPlan.Floats($"ffn_down{suffix}.weight", [1, width, .. experts], zeros);
     }
 
     private GgufTensorPlan Cut(SourceTensor tensor, Sublayer sublayer)

@@ -25,7 +25,7 @@ public interface IArchitectureRewriter
 public static class Rewriters
 {
     /// <summary>Where blocks may differ and sublayers be packed; all others lose whole blocks.</summary>
-    private static readonly FrozenSet<string> Packed = new[] { "llama", "mistral3", "granite", "granitemoe", "qwen2", "qwen3", "phi3" }.ToFrozenSet();
+    private static readonly FrozenSet<string> Packed = new[] { "llama", "mistral3", "granite", "granitemoe", "qwen2", "qwen3", "qwen3moe", "phi3" }.ToFrozenSet();
 
     /// <exception cref="Shapes.UnsupportedModelException">There is none for the architecture; the message says why.</exception>
     public static IArchitectureRewriter For(string architecture)

@@ -26,8 +26,8 @@ public sealed class PackingRewriter(string architecture) : IArchitectureRewriter
         if (whole) return BlockRewriter.Plan(source, blocks, provenance);
         var counts = blocks.Select((block, index) => CountsOf(block, index == 0 || !HasAttentionFree(form), mask)).ToArray();
         var edit = source.EditKeys();
-        var regular = form is { Architecture: "deci", NeoxToNorm: false } && counts.All(count => count == counts[0]);
-        SetKeys(edit, source.Model, counts, mask.Units.Shape, regular ? Architecture : form.Architecture);
+        var regular = form is { Architecture: "deci", Heads: HeadOrder.Same } && counts.All(count => count == counts[0]);
+        SetKeys(edit, source.Model, counts, blocks, mask.Units.Shape, regular ? Architecture : form.Architecture);
         provenance.AddTo(edit);
         AddTensors(edit, source, blocks, new BlockTensors(source, mask, form), HasAttentionFree(form));
         return edit;
@@ -59,7 +59,7 @@ public sealed class PackingRewriter(string architecture) : IArchitectureRewriter
         return (heads, kvHeads, width);
     }
 
-    private void SetKeys(GgufEdit edit, GgufModel source, (int Heads, int KvHeads, int Ffn)[] counts, ModelShape shape, string lean)
+    private void SetKeys(GgufEdit edit, GgufModel source, (int Heads, int KvHeads, int Ffn)[] counts, IReadOnlyList<PackedBlock> blocks, ModelShape shape, string lean)
     {
         PerLayerKeys.RefuseUnknown(source, "attention.head_count", "attention.head_count_kv", "feed_forward_length", "deepstack_mapping");
         edit.Remove($"{Architecture}.deepstack_mapping");
@@ -76,6 +76,7 @@ public sealed class PackingRewriter(string architecture) : IArchitectureRewriter
         edit.Set($"{lean}.attention.head_count", PerLayer(counts, count => count.Heads));
         edit.Set($"{lean}.attention.head_count_kv", PerLayer(counts, count => count.KvHeads));
         edit.Set($"{lean}.feed_forward_length", PerLayer(counts, count => count.Ffn));
+        if (lean == "step35") Step35Keys.Set(edit, source, blocks, shape);
     }
 
     /// <summary>One value where all blocks have the same, which every architecture reads.</summary>

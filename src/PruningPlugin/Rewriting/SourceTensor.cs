@@ -12,8 +12,10 @@ namespace FinerCut.Pruning.Rewriting;
 /// <param name="Count">Rows; elements of a bias.</param>
 internal sealed record SourceTensor(string Name, GgufFile File, GgufTensorInfo Tensor, long First, long Count)
 {
-    /// <summary>Length of the heads whose rows change from halves rotated together (NEOX) to neighbours (NORM); 0 = rows stay.</summary>
+    /// <summary>Length of the heads whose rows are reordered; 0 = rows stay.</summary>
     public int ReorderedHead { get; init; }
+
+    public HeadOrder Order { get; init; }
 
     /// <summary>Rows of a matrix, elements of a bias.</summary>
     public int RowDimension => Tensor.Shape.Length == 1 ? 0 : 1;
@@ -32,7 +34,7 @@ internal sealed record SourceTensor(string Name, GgufFile File, GgufTensorInfo T
         removed.Count == 0 ? GgufTensorPlan.Whole(File, Tensor) with { Name = Name } : GgufTensorPlan.Keep(File, Tensor, 0, GgufRange.AllBut(Tensor.Columns, removed)) with { Name = Name };
 
     /// <summary>All tensors of a sublayer, fused ones split.</summary>
-    public static IEnumerable<SourceTensor> Of(GgufShards source, ModelShape shape, Sublayer sublayer, bool neoxToNorm)
+    public static IEnumerable<SourceTensor> Of(GgufShards source, ModelShape shape, Sublayer sublayer, HeadOrder order)
     {
         var block = shape.Blocks[sublayer.Block];
         var (queries, keys) = ((long)block.HeadCount * shape.HeadLength, (long)block.KvGroupCount * shape.HeadLength);
@@ -58,8 +60,8 @@ internal sealed record SourceTensor(string Name, GgufFile File, GgufTensorInfo T
             };
             foreach (var part in parts)
             {
-                var rotated = neoxToNorm && (part.Name.StartsWith("attn_q.", StringComparison.Ordinal) || part.Name.StartsWith("attn_k.", StringComparison.Ordinal));
-                yield return rotated ? part with { ReorderedHead = shape.HeadLength } : part;
+                var rotated = order != HeadOrder.Same && (part.Name.StartsWith("attn_q.", StringComparison.Ordinal) || part.Name.StartsWith("attn_k.", StringComparison.Ordinal));
+                yield return rotated ? part with { ReorderedHead = shape.HeadLength, Order = order } : part;
             }
         }
     }
@@ -68,6 +70,11 @@ internal sealed record SourceTensor(string Name, GgufFile File, GgufTensorInfo T
     {
         if (ReorderedHead == 0) return [new(First + kept.Start, kept.Count)];
         var half = ReorderedHead / 2;
-        return Enumerable.Range(0, (int)kept.Count).Select(row => new GgufRange(First + kept.Start + (row / ReorderedHead * ReorderedHead) + (row % ReorderedHead / 2) + (row % 2 * half), 1));
+        return Enumerable.Range(0, (int)kept.Count).Select(row =>
+        {
+            var (head, at) = (row / ReorderedHead * ReorderedHead, row % ReorderedHead);
+            var old = Order == HeadOrder.NeoxToNorm ? (at / 2) + (at % 2 * half) : (at % half * 2) + (at / half);
+            return new GgufRange(First + kept.Start + head + old, 1);
+        });
     }
 }

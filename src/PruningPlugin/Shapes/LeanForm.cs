@@ -8,9 +8,9 @@ namespace FinerCut.Pruning.Shapes;
 /// </summary>
 /// <param name="Architecture">Of lean files whose blocks differ; null where there is none, and only whole blocks can go.</param>
 /// <param name="FfnUnits">Whether FFN widths may differ as well as head counts.</param>
-/// <param name="NeoxToNorm">The source rotates halves of a head, the lean architecture neighbours: Q and K rows are reordered.</param>
+/// <param name="Heads">How Q and K rows are reordered for the lean architecture's RoPE.</param>
 /// <param name="Reason">Why only whole blocks can go; empty otherwise.</param>
-internal sealed record LeanForm(string? Architecture, bool FfnUnits, bool NeoxToNorm, string Reason)
+internal sealed record LeanForm(string? Architecture, bool FfnUnits, HeadOrder Heads, string Reason)
 {
     /// <summary>
     /// Largest difference of a logit between the masked model and the file on the CPU. Reordered heads add up in another order, and 8-bit
@@ -18,9 +18,9 @@ internal sealed record LeanForm(string? Architecture, bool FfnUnits, bool NeoxTo
     /// </summary>
     public const double ReorderedTolerance = 0.5;
 
-    private static readonly LeanForm Deci = new("deci", true, false, "");
+    private static readonly LeanForm Deci = new("deci", true, HeadOrder.Same, "");
 
-    public double Tolerance => NeoxToNorm ? ReorderedTolerance : 0;
+    public double Tolerance => Heads != HeadOrder.Same ? ReorderedTolerance : 0;
 
     /// <exception cref="UnsupportedModelException">The architecture is not known, or its blocks depend on their numbers.</exception>
     public static LeanForm Of(GgufModel model)
@@ -28,7 +28,8 @@ internal sealed record LeanForm(string? Architecture, bool FfnUnits, bool NeoxTo
         var architecture = model.Architecture ?? throw new UnsupportedModelException("The file has no general.architecture: it is no model.");
         var form = architecture switch
         {
-            "llama" => HasExperts(model) ? BlocksOnly("deci has no experts") : Deci,
+            "llama" => HasExperts(model) ? Step35(model, HeadOrder.NormToNeox) : Deci,
+            "qwen3moe" => Step35(model, HeadOrder.Same),
             "granite" or "granitemoe" => Granite(model),
             "mistral3" => Mistral3(model),
             "qwen2" => Qwen2(model),
@@ -37,10 +38,10 @@ internal sealed record LeanForm(string? Architecture, bool FfnUnits, bool NeoxTo
             _ => BlocksOnly($"{architecture} has no architecture beside it in llama.cpp whose blocks may differ"),
         };
         if (form.Architecture is null) DecoderRules.Of(model);
-        return form.Architecture is "deci" && HeadProblem(model) is { } problem ? BlocksOnly(problem) : form;
+        return form.Architecture is not null && HeadProblem(model) is { } problem ? BlocksOnly(problem) : form;
     }
 
-    private static LeanForm BlocksOnly(string reason) => new(null, false, false, reason);
+    private static LeanForm BlocksOnly(string reason) => new(null, false, HeadOrder.Same, reason);
 
     private static bool HasExperts(GgufModel model) => model.GetInt32($"{model.Architecture}.expert_count", 0) > 0;
 
@@ -69,17 +70,17 @@ internal sealed record LeanForm(string? Architecture, bool FfnUnits, bool NeoxTo
         : Deci;
 
     private static LeanForm Qwen2(GgufModel model) =>
-        model.FindTensor("output.bias") is not null ? BlocksOnly("deci has no output.bias") : Deci with { NeoxToNorm = true };
+        model.FindTensor("output.bias") is not null ? BlocksOnly("deci has no output.bias") : Deci with { Heads = HeadOrder.NeoxToNorm };
 
     private static LeanForm Phi3(GgufModel model) =>
         HasExperts(model) ? BlocksOnly("deci has no experts")
         : model.FindTensor("rope_factors_long.weight") is not null && Text(model, "rope.scaling.type") != "longrope"
             ? BlocksOnly("deci reads rope_factors_long.weight only where phi3.rope.scaling.type is longrope")
-        : Deci with { NeoxToNorm = true };
+        : Deci with { Heads = HeadOrder.NeoxToNorm };
 
     private static LeanForm Qwen3(GgufModel model)
     {
-        if (model.FindTensor("output.weight") is not null) return BlocksOnly("openelm, the architecture with query and key norms and differing blocks, has no output.weight of its own");
+        if (model.FindTensor("output.weight") is not null) return Step35(model, HeadOrder.Same);
         if (model.FindTensor("cls.output.weight") is not null) return BlocksOnly("openelm has no cls.output.weight");
         foreach (var tensor in model.Tensors)
         {
@@ -97,7 +98,22 @@ internal sealed record LeanForm(string? Architecture, bool FfnUnits, bool NeoxTo
             }
         }
 
-        return new("openelm", true, false, "");
+        return new("openelm", true, HeadOrder.Same, "");
+    }
+
+    /// <summary>
+    /// step35 knows norms of queries and keys as well as experts, either in any block, but one width of FFNs and one of experts: whole FFNs can
+    /// go. In models without experts one that is all zeros stands in for an FFN.
+    /// </summary>
+    private static LeanForm Step35(GgufModel model, HeadOrder heads)
+    {
+        if (model.FindTensor("output.weight") is null) return BlocksOnly("step35, which has experts and head counts that differ, wants an output.weight");
+        var foreign = model.Tensors.FirstOrDefault(tensor => tensor.Name.StartsWith("blk.", StringComparison.Ordinal)
+            && (tensor.Name.EndsWith("attn_output.bias", StringComparison.Ordinal) || (tensor.Name.Contains(".ffn_", StringComparison.Ordinal) && tensor.Name.EndsWith(".bias", StringComparison.Ordinal))
+                || tensor.Name.Contains("_shexp.", StringComparison.Ordinal) || tensor.Name.Contains("attn_qkv.", StringComparison.Ordinal)));
+        return foreign is not null ? BlocksOnly($"step35 has no {foreign.Name}")
+            : Text(model, "rope.scaling.type") == "longrope" ? BlocksOnly("rope.scaling.type longrope is not known with step35")
+            : new("step35", false, heads, "");
     }
 
     /// <summary>deci asserts that keys, values and rotated elements have one length.</summary>
@@ -107,11 +123,23 @@ internal sealed record LeanForm(string? Architecture, bool FfnUnits, bool NeoxTo
         var heads = model.GetInt32s($"{architecture}.attention.head_count", model.GetInt32($"{architecture}.block_count"));
         var length = model.GetInt32($"{architecture}.attention.key_length", model.GetInt32($"{architecture}.embedding_length") / Math.Max(heads[0], 1));
         var (values, rotated) = (model.GetInt32($"{architecture}.attention.value_length", length), model.GetInt32($"{architecture}.rope.dimension_count", length));
-        return values == length && rotated == length ? null : $"keys have {length} elements a head, values {values}, and {rotated} are rotated; deci wants them equal";
+        return values == length && rotated == length ? null : $"keys have {length} elements a head, values {values}, and {rotated} are rotated; deci, openelm and step35 want them equal";
     }
 
     private static double Number(GgufModel model, string key, double otherwise) =>
         model.Find($"{model.Architecture}.{key}") is null ? otherwise : model.GetNumber($"{model.Architecture}.{key}");
 
     private static string? Text(GgufModel model, string key) => model.Find($"{model.Architecture}.{key}") is { IsText: true } value ? value.GetText() : null;
+}
+
+/// <summary>Rows of Q and K in a head.</summary>
+internal enum HeadOrder
+{
+    Same,
+
+    /// <summary>From halves that are rotated together to neighbours.</summary>
+    NeoxToNorm,
+
+    /// <summary>From neighbours that are rotated together to halves.</summary>
+    NormToNeox,
 }

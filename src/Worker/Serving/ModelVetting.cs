@@ -12,8 +12,9 @@ internal static class ModelVetting
         if (!File.Exists(path)) return $"{path} does not exist. Give --model the path of a GGUF file.";
         try
         {
-            using var file = GgufFile.Open(path);
-            return file.Model.Architecture is null ? $"{path}: it names no architecture (general.architecture), so it is no model." : null;
+            return GgufCheck.Check(path) is { IsSound: false } report
+                ? $"{path}: {report.Defects[0]}{(report.Defects.Count > 1 ? $" (and {report.Defects.Count - 1} more: gguf check {path})" : "")}"
+                : null;
         }
         catch (GgufException exception)
         {

@@ -1,11 +1,12 @@
 using System.Diagnostics;
-using System.Net;
 using System.Net.Http.Headers;
-using System.Text;
-using System.Text.Json;
+using System.Net;
 using System.Text.Json.Nodes;
+using System.Text.Json;
 using System.Text.RegularExpressions;
+using System.Text;
 using System.Threading.Channels;
+using FinerCut.Gguf;
 
 namespace FinerCut.Tests.Processes;
 
@@ -49,8 +50,8 @@ public sealed partial class GatewayProcess : IAsyncDisposable
     public static GatewayProcess Prepare(Action<JsonObject>? change = null)
     {
         var folder = Directory.CreateTempSubdirectory("finercut-gateway-").FullName;
-        // The smallest sound GGUF: header, no key-values, no tensors.
-        File.WriteAllBytes(Path.Combine(folder, "tiny.gguf"), [.. "GGUF"u8, 3, 0, 0, 0, .. new byte[16]]);
+        // The smallest sound model: an architecture, no tensors.
+        GgufWriter.Write(new GgufEdit().Set(GgufKeys.Architecture, "fake"), Path.Combine(folder, "tiny.gguf"));
         var settings = (JsonObject)JsonNode.Parse($$"""
             {
               "Listen": { "Port": 0 },

@@ -67,12 +67,36 @@ public sealed class ModelCheckTests : IDisposable
         [
             new() { Biases = true, RopeFreqs = true, TiedOutput = true, Tokenizer = TinyTokenizer.Spm, HeadSize = 32 },
             new() { Experts = 4 },
+            new() { Architecture = "granite", Experts = 4 },
+            new() { Architecture = "qwen3moe", Experts = 4, HeadSize = 32 },
         ];
         foreach (var model in models)
         {
             model.WriteTo(_folder["a.gguf"]);
             Assert.Empty(GgufCheck.Check(_folder["a.gguf"]).Defects);
         }
+    }
+
+    [Theory]
+    [InlineData("fewer experts than announced", "blk.2.ffn_up_exps.weight", GgufCause.TensorShapeWrong)]
+    [InlineData("an expert's width", "blk.1.ffn_down_exps.weight", GgufCause.TensorShapeWrong)]
+    [InlineData("no down", "blk.3.ffn_down_exps.weight", GgufCause.TensorMissing)]
+    [InlineData("a router for more experts", "blk.0.ffn_gate_inp.weight", GgufCause.TensorShapeWrong)]
+    [InlineData("more used than there are", "llama.expert_used_count", GgufCause.ValueOutOfRange)]
+    public void Experts_are_checked_by_their_shapes(string what, string name, GgufCause cause)
+    {
+        var edit = new TinyModel { Experts = 4 }.Plan();
+        switch (what)
+        {
+            case "fewer experts than announced": edit.Replace(name, Samples.Tensor(name, GgmlType.F32, 1, 64, 128, 3)); break;
+            case "an expert's width": edit.Replace(name, Samples.Tensor(name, GgmlType.F32, 1, 96, 64, 4)); break;
+            case "no down": edit.Drop(name); break;
+            case "a router for more experts": edit.Replace(name, Samples.Tensor(name, GgmlType.F32, 1, 64, 5)); break;
+            default: edit.Set(name, 5u); break;
+        }
+
+        GgufWriter.Write(edit, _folder["broken.gguf"]);
+        Assert.Contains(GgufCheck.Check(_folder["broken.gguf"]).Defects, defect => defect.Cause == cause && defect.Name == name);
     }
 
     [Fact]

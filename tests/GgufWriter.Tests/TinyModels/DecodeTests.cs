@@ -31,6 +31,7 @@ public sealed class DecodeTests : IDisposable
         ["mistral3"] = new() { Architecture = "mistral3", HeadSize = 32 },
         ["granite"] = new() { Architecture = "granite", TiedOutput = true },
         ["granite, experts"] = new() { Architecture = "granite", Experts = 4 },
+        ["qwen3moe"] = new() { Architecture = "qwen3moe", Experts = 4, HeadSize = 32 },
         ["gemma3"] = new() { Architecture = "gemma3", TiedOutput = true, Blocks = 8 },
         ["phi3"] = new() { Architecture = "phi3" },
     };

@@ -20,11 +20,14 @@ public class ArchitectureTests
         ["qwen3 f16"] = (Small with { Seed = 55, Architecture = "qwen3", Weights = GgmlType.F16, HeadSize = 64, TiedOutput = true }, "openelm"),
         ["phi3"] = (Small with { Seed = 56, Architecture = "phi3", Weights = GgmlType.F32 }, "deci"),
         ["phi3 q4_0"] = (Small with { Seed = 57, Architecture = "phi3", Weights = GgmlType.Q4_0 }, "deci"),
-        ["llama, experts"] = (Small with { Seed = 58, Experts = 4, Weights = GgmlType.Q8_0 }, "llama"),
-        ["llama, experts f32"] = (Small with { Seed = 59, Experts = 4, RopeFreqs = true }, "llama"),
+        ["llama, experts"] = (Small with { Seed = 58, Experts = 4, Weights = GgmlType.Q8_0 }, "step35"),
+        ["llama, experts f32"] = (Small with { Seed = 59, Experts = 4 }, "step35"),
         ["granite"] = (Small with { Seed = 60, Architecture = "granite", Weights = GgmlType.Q4_1, TiedOutput = true }, "granite"),
         ["granite, experts"] = (Small with { Seed = 61, Architecture = "granite", Experts = 4 }, "granite"),
-        ["qwen3, untied"] = (Small with { Seed = 62, Architecture = "qwen3", HeadSize = 64 }, "qwen3"),
+        ["qwen3, untied"] = (Small with { Seed = 62, Architecture = "qwen3", HeadSize = 64 }, "step35"),
+        ["qwen3, untied q4_0"] = (Small with { Seed = 64, Architecture = "qwen3", HeadSize = 64, Weights = GgmlType.Q4_0 }, "step35"),
+        ["qwen3moe"] = (Small with { Seed = 65, Architecture = "qwen3moe", HeadSize = 64, Experts = 4, Weights = GgmlType.Q8_0 }, "step35"),
+        ["llama, experts, tied"] = (Small with { Seed = 66, Experts = 4, TiedOutput = true }, "llama"),
         ["gemma3"] = (Small with { Seed = 63, Architecture = "gemma3", Blocks = 13, TiedOutput = true }, "gemma3"),
     };
 
