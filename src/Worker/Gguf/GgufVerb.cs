@@ -2,10 +2,12 @@ using System.CommandLine;
 using FinerCut.Gguf;
 using FinerCut.Jobs;
 using FinerCut.Pruning.Shapes;
+using FinerCut.Runtime;
+using FinerCut.Runtime.Native;
 
 namespace FinerCut.Worker.Gguf;
 
-/// <summary><c>gguf inspect|check|diff|prune|split|merge|set-kv</c>: work on files, no model is loaded. docs/gguf.md shows each.</summary>
+/// <summary><c>gguf inspect|check|diff|prune|split|merge|set-kv</c>: work on files; only prune loads models, to compare them. docs/gguf.md shows each.</summary>
 public static class GgufVerb
 {
     public static Command Create() => new("gguf", "Looks into GGUF files, checks, compares, cuts, splits and edits them.")
@@ -67,14 +69,16 @@ public static class GgufVerb
         var file = File("FILE", "The full model.");
         var drop = new Option<string>("--drop") { Required = true, Description = "What to leave out, such as attn:3,ffn:7-9,block:4,attn:5/kv1,ffn:6/slice0-3." };
         var slices = new Option<int>("--slices") { DefaultValueFactory = _ => 8, Description = "Slices that an FFN is divided into." };
+        var unloaded = new Option<bool>("--no-load") { Description = "Neither load the file nor compare its logits: where the model does not fit into memory." };
         var output = Output("The lean model to write.");
         var force = Force();
-        var command = new Command("prune", "Leaves out sublayers, KV-head groups and FFN slices by hand, without a search.") { file, drop, slices, output, force };
+        var command = new Command("prune", "Leaves out sublayers, KV-head groups and FFN slices by hand, without a search.") { file, drop, slices, unloaded, output, force };
         command.SetAction((parsed, stop) => Task.FromResult(Guard(() =>
         {
             using var source = GgufShards.Open(parsed.GetRequiredValue(file).FullName);
             var target = Target(parsed.GetRequiredValue(output), parsed.GetValue(force));
-            HandPrune.Write(source, parsed.GetRequiredValue(drop), parsed.GetValue(slices), target, Console.Out, Progress(), stop);
+            Func<ILlamaRuntime>? natives = parsed.GetValue(unloaded) ? null : () => NativeRuntime.Open(null, null);
+            new HandPrune(natives, Console.Out).Write(source, parsed.GetRequiredValue(drop), parsed.GetValue(slices), target, Progress(), stop);
             return ExitCode.Success;
         })));
         return command;
@@ -175,7 +179,7 @@ public static class GgufVerb
                 _ => ExitCode.BadInput,
             });
         }
-        catch (Exception e) when (e is GgufException or UnsupportedModelException or UsageException)
+        catch (Exception e) when (e is GgufException or UnsupportedModelException or UsageException or LlamaException)
         {
             return Failed(e.Message, ExitCode.BadInput);
         }

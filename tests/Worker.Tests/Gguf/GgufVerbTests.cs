@@ -22,7 +22,7 @@ public sealed class GgufVerbTests : IDisposable
     private void Prune(string drop, string target = "lean.gguf", int slices = 4)
     {
         using var source = GgufShards.Open(In("full.gguf"));
-        HandPrune.Write(source, drop, slices, In(target), _output, null, TestContext.Current.CancellationToken);
+        new HandPrune(() => NativeRuntime.Open(), _output).Write(source, drop, slices, In(target), null, TestContext.Current.CancellationToken);
     }
 
     [Fact]
@@ -47,8 +47,53 @@ public sealed class GgufVerbTests : IDisposable
         Assert.All(session.Logits(3).ToArray(), logit => Assert.True(float.IsFinite(logit)));
     }
 
+    /// <summary>What the file computes is told, for every family, and a model in several files is taken as it is.</summary>
+    [Theory]
+    [InlineData("llama", "attn:1,ffn:0/slice1", "deci", "masked 0 (up to 0 expected")]
+    [InlineData("qwen2", "attn:1,attn:0/kv0", "deci", "(up to 0.5 expected")]
+    [InlineData("qwen3", "attn:1,ffn:2", "step35", "masked 0 (up to 0 expected")]
+    [InlineData("phi3", "ffn:1,attn:3", "deci", "(up to 0.5 expected")]
+    [InlineData("gemma3", "block:1-2", "gemma3", "masked 0 (up to 0 expected")]
+    public void The_lean_files_logits_are_compared_with_the_masked_models(string architecture, string drop, string lean, string says)
+    {
+        File.Delete(In("full.gguf"));
+        var plan = new TinyModel { Architecture = architecture, TiedOutput = architecture == "gemma3" }.Plan();
+        var shards = GgufSplitter.Write(plan, In("full"), 200_000);
+        Assert.True(shards.Count > 1);
+        using (var source = GgufShards.Open(shards[0].Path))
+        {
+            new HandPrune(() => NativeRuntime.Open(), _output).Write(source, drop, 4, In("lean.gguf"), null, TestContext.Current.CancellationToken);
+        }
+
+        Assert.Contains(says, _output.ToString(), StringComparison.Ordinal);
+        using var written = GgufFile.Open(In("lean.gguf"));
+        Assert.Equal(lean, written.Model.Architecture);
+        Assert.Null(written.Model.Find(GgufKeys.SplitCount));
+    }
+
+    /// <summary>llama.cpp's say is the last word: what it does not load never stands at the target.</summary>
+    [Fact]
+    public void A_file_that_does_not_load_is_not_left_behind()
+    {
+        // Sound by the key-values that are checked, but llama.cpp knows no such tokenizer.
+        GgufWriter.Write(new TinyModel().Plan().Set("tokenizer.ggml.model", "no-such"), In("full.gguf"));
+        Assert.Contains("does not run", Assert.Throws<GgufWriteException>(() => Prune("attn:1")).Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(_folder, "lean*"));
+    }
+
+    [Fact]
+    public void Whole_blocks_are_asked_for_where_less_cannot_go()
+    {
+        new TinyModel { Architecture = "gemma3", TiedOutput = true }.WriteTo(In("full.gguf"));
+        var refused = Assert.Throws<FinerCut.Pruning.Shapes.UnsupportedModelException>(() => Prune("attn:1"));
+        Assert.Contains("only block 1 as a whole (attn:1,ffn:1)", refused.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFiles(_folder, "lean*"));
+    }
+
     [Theory]
     [InlineData("", "Nothing to drop")]
+    [InlineData("block:4", "its blocks are 0 to 3")]
+    [InlineData("block:1/kv0", "no part of a model")]
     [InlineData("attn", "no part of a model")]
     [InlineData("attn:4", "blocks are 0 to 3")]
     [InlineData("ffn:3-1", "no range")]
