@@ -41,6 +41,9 @@ internal sealed class Workbench : IDisposable
         return new Workbench(model.WriteTo(System.IO.Path.Combine(folder, "model.gguf")), folder);
     }
 
+    /// <summary>A file that is there already.</summary>
+    public static Workbench At(string path) => new(path, null);
+
     public static Workbench SmolLm() => new(SmolLmPath, null);
 
     public static string SmolLmPath

@@ -51,9 +51,12 @@ public sealed class BlockRewriter(string architecture) : IArchitectureRewriter
         var rules = DecoderRules.Of(model);
         ImmutableArray<int> numbers = [.. blocks.Select(block => block.Attention ?? block.Ffn!.Value)];
         RefuseMoved(model, rules, numbers);
+        RefuseLastOfKind(model, numbers);
         var edit = source.EditKeys();
         WriteDown(edit, model, rules);
+        var windows = HasWindow(edit, model);
         PerLayerKeys.Cut(edit, model, blocks);
+        if (windows && !HasWindow(edit, model)) throw new UnsupportedModelException($"All blocks with a sliding window would go, and llama.cpp wants one in a {model.Architecture} model. Keep one of them.");
         edit.Set($"{model.Architecture}.block_count", (uint)blocks.Length);
         var dense = $"{model.Architecture}.leading_dense_block_count";
         if (model.Find(dense) is not null) edit.Set(dense, (uint)numbers.Count(number => number < model.GetInt32(dense)));
@@ -86,6 +89,19 @@ public sealed class BlockRewriter(string architecture) : IArchitectureRewriter
         if (architecture == "deci" && model.GetInt32s("deci.attention.head_count", model.GetInt32("deci.block_count"))[numbers[0]] == 0)
         {
             throw new UnsupportedModelException($"Block {numbers[0]} would become the first one, but it has no attention, and llama.cpp takes the length of heads from the first block. Keep one with attention before it.");
+        }
+    }
+
+    private static bool HasWindow(GgufEdit edit, GgufModel model) =>
+        edit.Find($"{model.Architecture}.attention.sliding_window_pattern") is { IsArray: true } pattern && pattern.Encoded.Span.ContainsAnyExcept((byte)0);
+
+    /// <summary>llama.cpp keeps a memory of its own for recurrent blocks and one for attention, and aborts on a graph that uses only one of the two.</summary>
+    private static void RefuseLastOfKind(GgufModel model, ImmutableArray<int> numbers)
+    {
+        foreach (var kind in (string[])["ssm_", "shortconv", "attn_output"])
+        {
+            var having = model.Tensors.Select(tensor => ModelShapeReader.PartsOf(tensor.Name)).Where(parts => parts?.Tensor.StartsWith(kind, StringComparison.Ordinal) == true).Select(parts => parts!.Value.Block).ToHashSet();
+            if (having.Count > 0 && !numbers.Any(having.Contains)) throw new UnsupportedModelException($"All blocks with {kind}* tensors would go, and llama.cpp wants one of each kind in a {model.Architecture} model. Keep one of them.");
         }
     }
 

@@ -28,6 +28,7 @@ public class ArchitectureTests
         ["qwen3, untied q4_0"] = (Small with { Seed = 64, Architecture = "qwen3", HeadSize = 64, Weights = GgmlType.Q4_0 }, "step35"),
         ["qwen3moe"] = (Small with { Seed = 65, Architecture = "qwen3moe", HeadSize = 64, Experts = 4, Weights = GgmlType.Q8_0 }, "step35"),
         ["llama, experts, tied"] = (Small with { Seed = 66, Experts = 4, TiedOutput = true }, "llama"),
+        ["minicpm"] = (Small with { Seed = 67, Architecture = "minicpm" }, "minicpm"),
         ["gemma3"] = (Small with { Seed = 63, Architecture = "gemma3", Blocks = 13, TiedOutput = true }, "gemma3"),
     };
 
@@ -55,6 +56,8 @@ public class ArchitectureTests
             var tolerance = Rewriters.ToleranceOf(bench.File.Model, lean.Model.Architecture!);
             TestContext.Current.SendDiagnosticMessage($"{name}, {mask}: {lean.Model.Architecture}, difference {difference}, to the full model {Workbench.MaxDifference(masked, full)}, spread {spread}");
             Assert.True(Workbench.MaxDifference(masked, full) > 4 * tolerance, $"{mask} changed too little to tell");
+            // Without 8-bit activations only the order of sums is left.
+            if (Models[name].Model.Weights == GgmlType.F32) tolerance = Math.Min(tolerance, 1e-3);
             Assert.True(difference <= tolerance, $"{name}, {mask}: largest difference {difference}, allowed {tolerance}");
             Assert.Equal(seed == 0 ? Models[name].Model.Architecture : Models[name].Lean, lean.Model.Architecture);
         }
