@@ -1,11 +1,12 @@
+using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.Recording;
 using FinerCut.Gateway.Rollout.Trials;
 using FinerCut.Gateway.Routing;
 
 namespace FinerCut.Gateway;
 
-/// <summary>All who look at exchanges: the recorder, the shadow, the trials.</summary>
-public sealed class ExchangeWatch(TrafficRecorder recorder, ShadowTraffic shadow, Trials trials) : IExchangeObserver
+/// <summary>All who look at exchanges: the recorder, the shadow, the trials, and who unloads what nobody uses.</summary>
+public sealed class ExchangeWatch(TrafficRecorder recorder, ShadowTraffic shadow, Trials trials, Residency residency) : IExchangeObserver
 {
     public IAnswerTap? Begin(Exchange exchange, string path, RoutedRequest request)
     {
@@ -15,7 +16,11 @@ public sealed class ExchangeWatch(TrafficRecorder recorder, ShadowTraffic shadow
         return recording is null ? shadowing : shadowing is null ? recording : new Both(recording, shadowing);
     }
 
-    public void Ended(in ExchangeEnd end) => trials.Saw(end);
+    public void Ended(in ExchangeEnd end)
+    {
+        residency.Used(end.Upstream.ModelId);
+        trials.Saw(end);
+    }
 
     private sealed class Both(IAnswerTap one, IAnswerTap other) : IAnswerTap
     {

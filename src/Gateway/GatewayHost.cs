@@ -7,6 +7,7 @@ using FinerCut.Gateway.Access.Queueing;
 using FinerCut.Gateway.Access.Quotas;
 using FinerCut.Gateway.Admin;
 using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.OpenAi;
 using FinerCut.Gateway.Pruning;
 using FinerCut.Gateway.Recording;
@@ -68,7 +69,7 @@ public static class GatewayHost
         services.AddSingleton<IForwarderHttpClientFactory, GuardedClients>();
         services.AddSingleton<RouteOwner>().AddSingleton<UpstreamChooser>();
         services.AddSingleton<IWorkerObserver>(provider => provider.GetRequiredService<RouteOwner>());
-        services.AddSingleton<WorkerProbe>().AddSingleton<Supervisor>().AddSingleton<Staging>().AddSingleton<GatewayRuntime>();
+        services.AddSingleton<WorkerProbe>().AddSingleton<Supervisor>().AddSingleton<Staging>().AddSingleton(config.Memory).AddSingleton(_ => new MemoryLedger(config.Memory)).AddSingleton<Residency>().AddSingleton<GatewayRuntime>();
         AddState(services, config, state);
     }
 
@@ -107,7 +108,8 @@ public static class GatewayHost
         admin.MapKeyAdmin(services.GetRequiredService<KeyRing>(), services.GetRequiredService<QuotaLedger>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<KeyRing>>());
         admin.MapModelAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Supervisor>(), routes, hub);
         admin.MapRolloutAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Trials>(), routes);
-        admin.MapJobAdmin(rollouts, services.GetRequiredService<JobQueue>(), services.GetRequiredService<TrafficExport>(), hub);
+        admin.MapMemoryAdmin(services.GetRequiredService<MemoryLedger>());
+        admin.MapJobAdmin(rollouts, services.GetRequiredService<JobQueue>(), services.GetRequiredService<TrafficExport>(), services.GetRequiredService<PruneProcess>(), hub);
         admin.MapRecordingAdmin(config, services.GetRequiredService<RecordingStore>(), services.GetRequiredService<RecordingSwitches>(), services.GetRequiredService<TrafficRecorder>());
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using FinerCut.Gateway.Access;
+using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.Redaction;
 using FinerCut.Gateway.Rollout;
 
@@ -28,6 +29,8 @@ public sealed record GatewayConfig
     public required ForwardingConfig Forwarding { get; init; }
 
     public required JobsConfig Jobs { get; init; }
+
+    public MemoryConfig Memory { get; init; } = MemoryConfig.Default;
 
     /// <summary>At least one; ids differ without regard to case.</summary>
     public required ImmutableArray<ModelConfig> Models { get; init; }
@@ -123,6 +126,23 @@ public sealed record ModelConfig
     public required RecordingConfig Recording { get; init; }
 
     public RolloutConfig Rollout { get; init; } = new();
+
+    public LoadMoment Load { get; init; } = LoadMoment.Start;
+
+    /// <summary>Never unloaded, neither for idleness nor to make room.</summary>
+    public bool Pinned { get; init; }
+
+    /// <summary>Unloaded when nobody asked for it for so long; zero: never.</summary>
+    public TimeSpan UnloadAfter { get; init; }
+}
+
+public enum LoadMoment
+{
+    /// <summary>With the gateway.</summary>
+    Start,
+
+    /// <summary>When the first request comes.</summary>
+    Demand,
 }
 
 /// <summary>Bounds of one model's traffic recording.</summary>

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Text.RegularExpressions;
 using FinerCut.Gateway.Access;
+using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.Redaction;
 using FinerCut.Gateway.Rollout;
 using Microsoft.Extensions.Configuration;
@@ -33,6 +34,7 @@ public static partial class GatewayConfigReader
             Worker = Worker(root.Section("Worker"), contentRoot),
             Forwarding = Forwarding(root.Section("Forwarding")),
             Jobs = Jobs(root.Section("Jobs")),
+            Memory = MemoryConfig.Read(root.Section("Memory")),
             Models = Models(root, contentRoot),
         };
         root.RefuseUnknown();
@@ -135,6 +137,9 @@ public static partial class GatewayConfigReader
             Threads = section.Integer("Threads", 0, 0, 1024),
             DrainTimeout = section.Seconds("DrainTimeoutSeconds", 300, 0, 86400),
             Recording = Recording(section.Section("Recording")),
+            Load = section.Word("Load", LoadMoment.Start),
+            Pinned = section.Flag("Pinned", false),
+            UnloadAfter = section.Seconds("UnloadAfterSeconds", 0, 0, 365 * 86400),
             Rollout = RolloutConfig.Read(section.Section("Rollout")),
         };
     }

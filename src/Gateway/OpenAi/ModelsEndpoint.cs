@@ -25,7 +25,7 @@ public static class ModelsEndpoint
         app.MapGet("/health", () =>
         {
             var models = routes.Current.Models;
-            var ready = models.Count > 0 && models.Values.All(route => route.Availability == RouteAvailability.Ready);
+            var ready = models.Count > 0 && models.Values.All(route => route.Availability is RouteAvailability.Ready || (route.Availability is RouteAvailability.Asleep && route.Problem is null));
             var status = ready ? "ok" : models.Values.Any(route => route.Availability == RouteAvailability.Down) ? "degraded" : "loading";
             return Results.Json(
                 new { status, models = models.Values.ToDictionary(route => route.ModelId, route => new { version = route.VersionId, state = route.Availability.ToString().ToLowerInvariant(), reason = route.Reason }) },

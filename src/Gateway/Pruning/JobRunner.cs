@@ -24,8 +24,16 @@ public sealed class JobRunner(GatewayConfig config, StateFolder state, TrafficEx
         update(job);
         if (job.Result is null)
         {
-            (job, var ended) = await PruneAsync(job, rollout.Model, folder, update, cancellationToken);
-            if (ended) return job;
+            if (prune.Reserve(job.Id, rollout.Model, job.Order) is { } tooLarge) return Ended(job, JobState.Failed, tooLarge.Code, tooLarge.Message);
+            try
+            {
+                (job, var ended) = await PruneAsync(job, rollout.Model, folder, update, cancellationToken);
+                if (ended) return job;
+            }
+            finally
+            {
+                prune.Release(job.Id);
+            }
         }
 
         return await RollOutAsync(job, rollout, update, cancellationToken);

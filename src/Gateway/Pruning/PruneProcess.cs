@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Memory;
+using FinerCut.Gateway.OpenAi;
 using FinerCut.Gateway.Storage;
 using FinerCut.Gateway.Workers;
 using FinerCut.Jobs;
@@ -14,9 +16,25 @@ namespace FinerCut.Gateway.Pruning;
 public sealed record PruneRun(PruneResult? Result, int ExitCode, string Epitaph);
 
 /// <summary>Runs the Worker's <c>prune --job FILE</c> at low priority, once a call.</summary>
-public sealed class PruneProcess(WorkerConfig config, ILoggerFactory loggers, TimeProvider time)
+public sealed class PruneProcess(WorkerConfig config, MemoryLedger ledger, ILoggerFactory loggers, TimeProvider time)
 {
     private static readonly string[] NicePaths = ["/usr/bin/nice", "/bin/nice"];
+
+    /// <summary>Null where a job of this order would fit now; otherwise why not, with the figures.</summary>
+    public ApiError? Misfit(string jobId, ModelConfig model, PruneOrder order)
+    {
+        var entry = Entry(jobId, model, order);
+        return entry.Forecast.Total <= ledger.Free ? null : ledger.DoesNotFit(entry);
+    }
+
+    /// <summary>As <see cref="Misfit"/>, and reserves the memory until <see cref="Release"/>.</summary>
+    public ApiError? Reserve(string jobId, ModelConfig model, PruneOrder order)
+    {
+        var entry = Entry(jobId, model, order);
+        return ledger.TryReserve(entry) ? null : ledger.DoesNotFit(entry);
+    }
+
+    public void Release(string jobId) => ledger.Release(jobId);
 
     /// <summary>
     /// Returns when the process has ended. A cancelled token asks it to write its checkpoint and end, and kills it past the stop time-out.
@@ -72,6 +90,13 @@ public sealed class PruneProcess(WorkerConfig config, ILoggerFactory loggers, Ti
         }
 
         File.Delete(PidFile(folder));
+    }
+
+    private static MemoryEntry Entry(string jobId, ModelConfig model, PruneOrder order)
+    {
+        var plain = new PruneRequest { JobId = jobId, ModelPath = model.Path, OutputPath = "", WorkFolder = "", CalibrationPath = "", HeldOutPath = "", Budget = order.Budget };
+        var tokens = (long)(order.MaxCalibrationTokens ?? plain.MaxCalibrationTokens) + (order.MaxHeldOutTokens ?? plain.MaxHeldOutTokens);
+        return new MemoryEntry(jobId, model.Id, Forecasts.OfJob(model.Path, tokens, order.MaxSequenceTokens ?? plain.MaxSequenceTokens));
     }
 
     private static string PidFile(string folder) => Path.Combine(folder, "worker.pid");

@@ -29,6 +29,8 @@ public sealed partial class RolloutOwner
                 return null;
             }
 
+            // Both answer during a trial, so the active one must be loaded.
+            if (_asleep) await StartActiveAsync();
             if (await StageAsync(versionId, reason, cancellationToken) is { } problem) return problem;
             journal.SetWeight(model.Id, versionId, weight ?? model.Rollout.CanaryWeight);
             var shadow = weight is null && model.Rollout.ShadowShare > 0;
@@ -143,6 +145,12 @@ public sealed partial class RolloutOwner
         if (ModelFiles.Problem(tried.Path) is { } problem)
         {
             _ = AbandonAsync(tried.Id, $"The version's file is not usable: {problem}", CancellationToken.None);
+            return;
+        }
+
+        if (await staging.ReserveAsync(Spec(tried)) is { } tooLarge)
+        {
+            _ = AbandonAsync(tried.Id, tooLarge.Message, CancellationToken.None);
             return;
         }
 

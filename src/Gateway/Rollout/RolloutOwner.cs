@@ -36,9 +36,13 @@ public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journ
         }
 
         var active = _current.Active!;
-        await routes.ShareAsync(model.Id, new ModelShare(active.Id));
+        _asleep = true;
+        await routes.ShareAsync(model.Id, new ModelShare(active.Id) { Asleep = true });
         var problem = active.Id == FullVersion ? null : ModelFiles.Problem(active.Path);
-        if (problem is null) staging.Start(Spec(active));
+        if (problem is null)
+        {
+            if (model.Load == LoadMoment.Start || _current.OnTrial is not null) await WakeAsync(CancellationToken.None);
+        }
         else _ = SwapAsync(FullVersion, isRollback: true, $"The active version's file is not usable: {problem}", CancellationToken.None);
         await ResumeTrialAsync();
     }
@@ -106,6 +110,7 @@ public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journ
         var left = _current.Active!;
         Change(rollout => rollout.Promote(versionId, isRollback, reason, Now()));
         trials.End(model.Id);
+        _asleep = false;
         await routes.ShareAsync(model.Id, new ModelShare(versionId));
         BeginDrain(left);
     }
@@ -131,6 +136,8 @@ public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journ
         }
 
         if (!File.Exists(version.Path)) return ApiError.Conflict($"The file of version {versionId} is not there.", "version_file_missing");
+        // Before anything changes: a version that does not fit is refused with the figures.
+        if (VersionTransitions.Next(version.State, VersionEvent.StageAsked) is not null && await staging.ReserveAsync(Spec(version)) is { } tooLarge) return tooLarge;
         if (!BeginStaging(versionId, reason)) return ApiError.Conflict($"Version {versionId} is {version.State} and cannot be made active.", "version_state");
         if (await staging.BringUpAsync(Spec(version), cancellationToken) is { } problem)
         {

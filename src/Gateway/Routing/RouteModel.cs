@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using FinerCut.Gateway.OpenAi;
 
 namespace FinerCut.Gateway.Routing;
 
@@ -9,6 +10,9 @@ public enum RouteAvailability
 
     /// <summary>A worker is starting, loading or about to be restarted: worth a wait.</summary>
     Soon,
+
+    /// <summary>Not loaded: a request that wants it loads it, and waits.</summary>
+    Asleep,
 
     /// <summary>The breaker is open or the worker cannot be started.</summary>
     Down,
@@ -22,6 +26,9 @@ public sealed record ModelRoute(string ModelId, string VersionId, ImmutableArray
 {
     /// <summary>When the next start is tried; null when unknown.</summary>
     public DateTimeOffset? RetryAt { get; init; }
+
+    /// <summary>Why it could not be loaded; null where nothing is wrong.</summary>
+    public ApiError? Problem { get; init; }
 
     /// <summary>A version on trial beside the active one; null where there is none.</summary>
     public TrialRoute? Trial { get; init; }
@@ -53,6 +60,12 @@ public enum StickyBy
 /// <summary>Which versions of a model requests go to. Immutable.</summary>
 public sealed record ModelShare(string VersionId)
 {
+    /// <summary>The active version is not loaded.</summary>
+    public bool Asleep { get; init; }
+
+    /// <summary>Why it could not be loaded when it was wanted last; null where it was not tried.</summary>
+    public ApiError? Problem { get; init; }
+
     public TrialShare? Trial { get; init; }
 }
 

@@ -26,6 +26,11 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
     /// <summary>Raised after a worker's change has been published. Must not block or throw.</summary>
     public event Action<WorkerModel>? WorkerPublished;
 
+    /// <summary>Raised when a request wants a model that is not loaded. Must not block or throw.</summary>
+    public event Action<string>? Wanted;
+
+    public void Want(string modelId) => Wanted?.Invoke(modelId);
+
     /// <summary>Requests that a version is answering, also while it drains.</summary>
     public int InFlight(string modelId, string versionId) =>
         _known.Where(upstream => upstream.ModelId == modelId && upstream.VersionId == versionId).Sum(upstream => upstream.InFlight);
@@ -129,7 +134,9 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
     private ModelRoute Route(string modelId, ModelShare share)
     {
         var trial = share.Trial is null ? null : new TrialRoute(share.Trial, UpstreamsOf(modelId, share.Trial.VersionId));
-        return Route(modelId, share.VersionId) with { Trial = trial };
+        return share.Asleep
+            ? new ModelRoute(modelId, share.VersionId, [], RouteAvailability.Asleep, share.Problem?.Message ?? "The model is not loaded; a request loads it.") { Problem = share.Problem }
+            : Route(modelId, share.VersionId) with { Trial = trial };
     }
 
     private ImmutableArray<Upstream> UpstreamsOf(string modelId, string versionId) =>

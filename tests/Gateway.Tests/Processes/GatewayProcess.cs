@@ -76,9 +76,9 @@ public sealed partial class GatewayProcess : IAsyncDisposable
     }
 
     /// <summary>Starts (again) and waits until the model answers, or only until the gateway listens.</summary>
-    public async Task RunAsync(bool ready = true)
+    public async Task RunAsync(bool ready = true, params string[] arguments)
     {
-        _process = Process.Start(Info(Folder))!;
+        _process = Process.Start(Info(Folder, arguments))!;
         _ = PumpAsync(_process.StandardOutput);
         _ = PumpAsync(_process.StandardError);
         using var late = new CancellationTokenSource(TimeSpan.FromSeconds(120));
