@@ -16,6 +16,7 @@ using FinerCut.Gateway.Rollout.Trials;
 using FinerCut.Gateway.Routing;
 using FinerCut.Gateway.Storage;
 using FinerCut.Gateway.Telemetry;
+using FinerCut.Gateway.Ui;
 using FinerCut.Gateway.Workers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -103,8 +104,10 @@ public static class GatewayHost
         app.MapModels(config, routes);
         var metrics = services.GetRequiredService<PrometheusText>();
         app.MapGet("/metrics", () => Results.Text(metrics.Write(), "text/plain; version=0.0.4"));
+        app.MapUi(config.Admin);
         app.MapReverseProxy(proxy => proxy.UseMiddleware<RequestMiddleware>().UseMiddleware<AdmissionMiddleware>().UseMiddleware<ForwardMiddleware>());
         var admin = app.MapGroup("/admin").AddEndpointFilter(services.GetRequiredService<AdminGate>());
+        admin.MapGet("/metrics", () => Results.Text(metrics.Write(), "text/plain; version=0.0.4"));
         admin.MapKeyAdmin(services.GetRequiredService<KeyRing>(), services.GetRequiredService<QuotaLedger>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<KeyRing>>());
         admin.MapModelAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Supervisor>(), routes, hub);
         admin.MapRolloutAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Trials>(), routes);

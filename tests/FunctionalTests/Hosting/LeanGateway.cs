@@ -28,11 +28,7 @@ public sealed class LeanGateway : IAsyncLifetime
     {
         var cancellationToken = TestContext.Current.CancellationToken;
         await StartAsync(cancellationToken);
-        await Task.WhenAll(Enumerable.Range(0, 4).Select(async stream =>
-        {
-            for (var subject = stream; subject < Subjects.Length; subject += 4) await Gateway.ChatAsync($"Tell me two things about {Subjects[subject]}.", cancellationToken, maxTokens: 32);
-        }));
-        await Gateway.WaitForAsync($"/admin/models/{Checkout.ModelId}/recording", view => view["pending"]!.GetValue<long>() == 0, TimeSpan.FromSeconds(30), cancellationToken);
+        await RecordAsync(cancellationToken);
         Job = await PruneAsync(
             new JsonObject
             {
@@ -55,6 +51,16 @@ public sealed class LeanGateway : IAsyncLifetime
         StateFolder, cancellationToken,
         $"--Models:{Checkout.ModelId}:Path", Checkout.Model, $"--Models:{Checkout.ModelId}:Recording:Enabled", "true",
         $"--Models:{Checkout.ModelId}:Threads", "1", "--Jobs:Threads", "1");
+
+    /// <summary>Traffic for jobs: twenty short conversations, recorded.</summary>
+    internal async Task RecordAsync(CancellationToken cancellationToken)
+    {
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(async stream =>
+        {
+            for (var subject = stream; subject < Subjects.Length; subject += 4) await Gateway.ChatAsync($"Tell me two things about {Subjects[subject]}.", cancellationToken, maxTokens: 32);
+        }));
+        await Gateway.WaitForAsync($"/admin/models/{Checkout.ModelId}/recording", view => view["pending"]!.GetValue<long>() == 0, TimeSpan.FromSeconds(30), cancellationToken);
+    }
 
     /// <summary>Orders a job and waits for its end.</summary>
     internal async Task<JsonNode> PruneAsync(JsonObject order, CancellationToken cancellationToken)

@@ -6,7 +6,7 @@ public enum ApiEndpoint
     /// <summary>No endpoint that is known here: any key gets as far as the 404.</summary>
     Unknown,
 
-    /// <summary>Health, readiness and the page itself: no key is asked for.</summary>
+    /// <summary>Health, readiness and the pages themselves, which hold no data: no key is asked for.</summary>
     Public,
     ChatCompletions,
     Completions,
@@ -27,6 +27,7 @@ public static class ApiEndpoints
     public static ApiEndpoint Of(string path)
     {
         var plain = path.Length > 1 ? path.TrimEnd('/') : path;
+        if (Is(plain, "/admin") || StartsWith(plain, "/ui")) return ApiEndpoint.Public;
         if (StartsWith(plain, "/admin")) return ApiEndpoint.Admin;
         if (StartsWith(plain, "/v1/models") || Is(plain, "/models")) return ApiEndpoint.ListModels;
         return plain.ToLowerInvariant() switch

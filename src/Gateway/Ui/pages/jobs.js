@@ -1,0 +1,100 @@
+// Prune jobs: order one, watch it, read how it ended.
+import { Action, bytes, html, number, percent, seconds, time, useEffect, useState, words } from "/ui/view.js";
+import { admin, adminKey, events, send } from "/ui/api.js";
+import { useAdmin } from "/ui/load.js";
+import { OrderForm } from "/ui/order.js";
+import { Curve, HeatMap } from "/ui/pictures.js";
+
+const tone = { passed: "good", refused: "warn", failed: "bad", cancelled: "warn" };
+
+function JobRow({ job }) {
+  const budget = job.order.budget;
+  const asked = budget.fraction ? percent(budget.fraction) : budget.bytes ? bytes(budget.bytes) : budget.sublayers ? `${budget.sublayers} sublayers` : "–";
+  return html`<tr><th scope="row"><a href=${"#/jobs/" + job.id}>${job.id}</a></th><td>${job.model}</td><td>${asked}</td><td><span class="chip ${tone[job.state] ?? ""}">${words(job.state)}</span></td><td>${time(job.created_at)}</td></tr>`;
+}
+
+function Gate({ gate }) {
+  if (!gate) return null;
+  return html`<h3>The gate: ${gate.passed ? html`<span class="good">passed</span>` : html`<span class="bad">refused</span>`}</h3>
+    <p class="soft">${gate.conversations} held-out conversations, ${gate.tokens} tokens. The unfavourable end of each interval must keep its limit.</p>
+    <div class="scroll" tabindex="0" role="region" aria-label="Gate checks"><table><thead><tr><th scope="col">Check</th><th scope="col" class="number">Value</th><th scope="col" class="number">Interval</th><th scope="col" class="number">Limit</th><th scope="col">Verdict</th></tr></thead>
+    <tbody>${gate.checks.map(check => html`<tr><th scope="row">${words(check.name)}</th><td class="number">${number(check.value.mean)}</td><td class="number">${number(check.value.low)} to ${number(check.value.high)}</td><td class="number">${number(check.limit)}</td>
+      <td class=${check.passed ? "good" : "bad"}>${check.passed ? "kept" : "broken"}</td></tr>`)}</tbody></table></div>`;
+}
+
+function Figures({ result }) {
+  if (!result?.lean) return null;
+  const row = (name, full, lean, show) => html`<tr><th scope="row">${name}</th><td class="number">${show(full)}</td><td class="number">${show(lean)}</td><td class="number">${full && lean ? number(lean / full, 2) : "–"}</td></tr>`;
+  return html`<h3>Before and after</h3><div class="scroll" tabindex="0" role="region" aria-label="Figures"><table><thead><tr><th scope="col"></th><th scope="col" class="number">full</th><th scope="col" class="number">lean</th><th scope="col" class="number">lean/full</th></tr></thead><tbody>
+    ${row("File", result.full.file_bytes, result.lean.file_bytes, bytes)}${row("Sublayers", result.full.sublayers, result.lean.sublayers, number)}${row("KV a token", result.full.kv_bytes_per_token, result.lean.kv_bytes_per_token, bytes)}
+    ${row("Prefill, tok/s", result.full.prefill_tokens_per_second, result.lean.prefill_tokens_per_second, value => number(value, 0))}${row("Decode, tok/s", result.full.decode_tokens_per_second, result.lean.decode_tokens_per_second, value => number(value, 0))}</tbody></table></div>`;
+}
+
+/** The job as its own event stream tells it; steps are gathered on the way until the result has them all. */
+function useJob(id) {
+  const [state, setState] = useState({ job: null, steps: [], problem: null });
+  useEffect(() => {
+    const end = new AbortController();
+    setState({ job: null, steps: [], problem: null });
+    (async () => {
+      while (!end.signal.aborted) {
+        try {
+          const response = await send(`/admin/jobs/${encodeURIComponent(id)}/events`, { key: adminKey.get(), signal: end.signal });
+          let ended = false;
+          for await (const { data } of events(response)) {
+            const job = JSON.parse(data);
+            ended = !["queued", "running"].includes(job.state);
+            setState(({ steps }) => {
+              const step = job.progress;
+              const known = !step?.removed || steps.some(made => made.bytes === step.bytes_removed);
+              return { job, problem: null, steps: known ? steps : [...steps, { name: step.removed, distance: step.distance, bytes: step.bytes_removed }] };
+            });
+          }
+          if (ended) return;
+        } catch (error) {
+          if (end.signal.aborted) return;
+          setState(current => ({ ...current, problem: error.message }));
+          if (error.status === 404) return;
+        }
+        await new Promise(resolve => setTimeout(resolve, 2000));
+      }
+    })();
+    return () => end.abort();
+  }, [id]);
+  return state;
+}
+
+function pointsOf(job, steps) {
+  if (!job.result?.steps?.length) return steps.map(step => ({ x: step.bytes, y: step.distance, name: step.name }));
+  let gone = 0;
+  return job.result.steps.map(step => ({ x: gone += step.bytes, y: step.distance, name: step.removed }));
+}
+
+function Job({ id }) {
+  const { job, steps, problem } = useJob(id);
+  if (!job) return problem ? html`<p class="bad" role="alert">${problem}</p>` : html`<p class="soft">Asking …</p>`;
+  const running = ["queued", "running"].includes(job.state);
+  const progress = job.progress;
+  const result = job.result;
+  const removed = result?.removed ?? steps.map(step => step.name);
+  return html`<section class="panel"><div class="row"><h2 class="grow">${job.id}: ${job.model} → ${job.version} <span class="chip ${tone[job.state] ?? ""}">${words(job.state)}</span></h2>
+      ${running && html`<${Action} label="Cancel" kind="danger" question="Cancel this job? What it found so far is lost." act=${() => admin(`/jobs/${job.id}`, { method: "DELETE" })} />`}</div>
+    ${job.error && html`<p class="bad" role="alert">${job.error.message} <code>${job.error.code}</code></p>`}
+    ${running && html`<div role="status"><p>${job.phase ? words(job.phase) : "Waits for its turn"}${progress && html`: ${words(progress.phase)}, step ${progress.step} of ${progress.steps}, ${progress.evaluations} masks scored, ${seconds(progress.elapsed_seconds)} so far, about ${seconds(progress.eta_seconds)} to go`}</p>
+      <progress aria-label="Share of the time" max="1" value=${progress?.eta_seconds != null ? progress.elapsed_seconds / (progress.elapsed_seconds + progress.eta_seconds) : null}></progress></div>`}
+    ${(result?.blocks || steps.length > 0) && html`<h3>What went</h3><${HeatMap} blocks=${result?.blocks ?? 1 + Math.max(...removed.map(name => Number(name.match(/\d+/)?.[0] ?? 0)))} removed=${removed} sensitivity=${result?.sensitivity} healed=${result?.healed} parts=${result?.parts} />`}
+    <h3>Distance by bytes removed</h3><${Curve} points=${pointsOf(job, steps)} />
+    <${Gate} gate=${result?.gate} /><${Figures} result=${result} />
+    ${removed.length > 0 && html`<h3>Removed</h3><p>${removed.map(name => html`<span class="chip">${name}</span> `)}</p>`}
+    ${result && html`<p class="soft">${result.evaluations} masks scored on ${result.calibration_tokens} tokens in ${seconds(result.seconds)}.</p>`}
+  </section>`;
+}
+
+export function Jobs({ parts, changes }) {
+  const jobs = useAdmin("/jobs", changes);
+  if (parts[0] && parts[0] !== "new") return html`<p><a href="#/jobs">All jobs</a></p><${Job} id=${parts[0]} />`;
+  return html`<${OrderForm} model=${parts[1]} />
+    <section class="panel"><h2>Jobs</h2>${jobs.problem && html`<p class="bad" role="alert">${jobs.problem}</p>`}
+      ${jobs.data?.jobs.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Jobs"><table><thead><tr><th scope="col">Job</th><th scope="col">Model</th><th scope="col">Budget</th><th scope="col">State</th><th scope="col">Ordered</th></tr></thead>
+        <tbody>${[...jobs.data.jobs].reverse().map(job => html`<${JobRow} job=${job} />`)}</tbody></table></div>` : html`<p class="soft">None yet.</p>`}</section>`;
+}
