@@ -112,6 +112,7 @@ public static class GatewayHost
         admin.MapModelAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Supervisor>(), routes, hub);
         admin.MapRolloutAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Trials>(), routes);
         admin.MapMemoryAdmin(services.GetRequiredService<MemoryLedger>());
+        admin.MapCompareAdmin(routes, config.Forwarding);
         admin.MapJobAdmin(rollouts, services.GetRequiredService<JobQueue>(), services.GetRequiredService<TrafficExport>(), services.GetRequiredService<PruneProcess>(), hub);
         admin.MapRecordingAdmin(config, services.GetRequiredService<RecordingStore>(), services.GetRequiredService<RecordingSwitches>(), services.GetRequiredService<TrafficRecorder>());
     }

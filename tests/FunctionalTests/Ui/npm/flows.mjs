@@ -43,7 +43,8 @@ const flows = {
     await page.getByLabel("Your message").fill("Tell me one thing about rain.");
     await page.keyboard.press("Enter");
     await page.getByText(/tok\/s/).waitFor();
-    check((await page.locator(".message.assistant .text").innerText()).length > 10, "the answer is not shown");
+    await page.locator("section[aria-busy=false]").waitFor();
+    check((await page.locator(".message.assistant .text").innerText()).length > 0, "the answer is not shown");
     check(transferred > 10_000 && transferred < 300_000, `the page is ${transferred} bytes`);
     await page.getByRole("button", { name: "New conversation" }).click();
     check(await page.locator(".message").count() === 0, "the conversation is still there");
@@ -121,6 +122,8 @@ const flows = {
   async compare(page) {
     await signedIn(page);
     await open(page, "compare");
+    await page.getByRole("button", { name: "Load " + given.full }).click();
+    await page.getByLabel("Left").locator(`option[value="${given.full}"]`).waitFor({ state: "attached" });
     await page.getByLabel("Left").selectOption(given.full);
     await page.getByLabel("Right").selectOption(given.lean);
     await page.getByLabel("Prompt").fill("Name three colours.");
@@ -130,6 +133,19 @@ const flows = {
       await answer.getByText(/ended: (stop|length)/).waitFor();
       check((await answer.locator(".text").innerText()).length > 0, `no answer of ${version}`);
     }
+  },
+
+  async trial(page) {
+    await signedIn(page);
+    await page.getByText(`${given.full} is on trial`).waitFor();
+    await page.getByRole("slider").fill("30");
+    await page.getByRole("button", { name: "Set the share" }).click();
+    await page.getByText(new RegExp(`go to ${given.full}: 30 %`)).waitFor();
+    await page.getByRole("button", { name: "Hold" }).click();
+    await page.getByRole("button", { name: "Resume" }).click();
+    await page.getByRole("button", { name: "End the trial" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "End the trial" }).click();
+    await page.getByRole("heading", { name: /on trial/ }).waitFor({ state: "detached" });
   },
 
   async live(page) {
