@@ -28,7 +28,7 @@ internal sealed class Ceiling : ITarget, IDisposable
         };
     }
 
-    public Task<Measure> RunAsync(IReadOnlyList<string> prompts, int answerTokens, bool countPrompts) => Task.Run(() => Run(prompts, answerTokens, countPrompts));
+    public Task<Measure> RunAsync(Ask ask) => Task.Run(() => Run(ask.Prompts, ask.AnswerTokens, ask.CountPrompts));
 
     public void Dispose() => _session.Dispose();
 

@@ -6,12 +6,14 @@ namespace FinerCut.ServeBench;
 internal static class Comparison
 {
     public static async Task RunAsync(
-        IReadOnlyList<(string Name, ITarget Target)> targets, int[] streams, int rounds, Load load, CancellationToken stop)
+        IReadOnlyList<(string Name, ITarget Target)> targets, IReadOnlyList<MeasureKind> measures, int[] streams, int rounds, Load load, CancellationToken stop)
     {
-        Console.WriteLine($"decode: {load.AnswerTokens} tokens an answer; prefill: about {load.PromptTokens} tokens a prompt; medians of {rounds} rounds");
+        Console.WriteLine(
+            $"decode: {load.AnswerTokens} tokens an answer; prefill: about {load.PromptTokens} tokens a prompt; common: {load.PromptTokens} tokens shared by all, {Load.ShortAnswer} an answer; "
+            + $"mixed: prompts of 20 to {load.PromptTokens * 2} tokens, {Load.ShortAnswer} an answer; medians of {rounds} rounds");
         Console.WriteLine("| measure | streams | target | tok/s | TTFT p50 ms | ratio to ceiling | least..most |");
         Console.WriteLine("|---|---|---|---|---|---|---|");
-        foreach (var isDecode in (bool[])[true, false])
+        foreach (var kind in measures)
         {
             foreach (var count in streams)
             {
@@ -20,17 +22,17 @@ internal static class Comparison
                 for (var round = -1; round < rounds; round++)
                 {
                     stop.ThrowIfCancellationRequested();
-                    var prompts = Enumerable.Range(0, count).Select(stream => isDecode ? Load.ShortPrompt(stream, round + 1) : load.LongPrompt(stream, round + 1)).ToArray();
+                    var ask = load.Ask(kind, count, round + 1);
                     for (var i = 0; i < targets.Count; i++)
                     {
                         // Whoever goes first alternates.
                         var at = (i + round + targets.Count) % targets.Count;
-                        var measure = await targets[at].Target.RunAsync(prompts, isDecode ? load.AnswerTokens : 1, countPrompts: !isDecode);
+                        var measure = await targets[at].Target.RunAsync(ask);
                         if (round >= 0) results[at].Add(measure);
                     }
                 }
 
-                for (var i = 0; i < targets.Count; i++) Print(isDecode ? "decode" : "prefill", count, targets[i].Name, results[i], results[0]);
+                for (var i = 0; i < targets.Count; i++) Print(kind.ToString().ToLowerInvariant(), count, targets[i].Name, results[i], results[0]);
             }
         }
     }

@@ -10,26 +10,26 @@ internal sealed class HttpTarget(Uri address, Load load) : ITarget, IDisposable
 {
     private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = load.MostStreams }) { BaseAddress = address, Timeout = TimeSpan.FromMinutes(10) };
 
-    public async Task<Measure> RunAsync(IReadOnlyList<string> prompts, int answerTokens, bool countPrompts)
+    public async Task<Measure> RunAsync(Ask ask)
     {
         var began = TimeProvider.System.GetTimestamp();
-        var answers = await Task.WhenAll(prompts.Select(prompt => AskAsync(prompt, answerTokens, began)));
+        var answers = await Task.WhenAll(ask.Prompts.Select(prompt => AskAsync(prompt, ask, began)));
         return new Measure(
-            answers.Sum(answer => countPrompts ? answer.Prompt : answer.Completion), TimeProvider.System.GetElapsedTime(began), [.. answers.Select(answer => answer.First)]);
+            answers.Sum(answer => ask.CountPrompts ? answer.Prompt : answer.Completion), TimeProvider.System.GetElapsedTime(began), [.. answers.Select(answer => answer.First)]);
     }
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<(int Prompt, int Completion, TimeSpan First)> AskAsync(string prompt, int answerTokens, long began)
+    private async Task<(int Prompt, int Completion, TimeSpan First)> AskAsync(string prompt, Ask ask, long began)
     {
         var body = new JsonObject
         {
             ["model"] = "bench",
             ["prompt"] = prompt,
-            ["max_tokens"] = answerTokens,
+            ["max_tokens"] = ask.AnswerTokens,
             ["temperature"] = 0,
             ["ignore_eos"] = true,
-            ["cache_prompt"] = false,
+            ["cache_prompt"] = ask.MayCache,
             ["stream"] = true,
             ["stream_options"] = new JsonObject { ["include_usage"] = true },
         };

@@ -14,7 +14,8 @@ var prompt = new Option<int>("--prompt-tokens") { DefaultValueFactory = _ => 400
 var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount };
 var model = new Option<string?>("--model") { Description = "GGUF file; default: the embedded model." };
 var peer = new Option<string?>("--peer") { Description = "Base address of another server to compare." };
-var root = new RootCommand("Served path against the in-process ceiling.") { streams, rounds, tokens, prompt, threads, model, peer };
+var kinds = new Option<string>("--measures") { DefaultValueFactory = _ => "decode,prefill", Description = "decode, prefill, common (a beginning that all prompts share), mixed (short and long prompts at once); by comma." };
+var root = new RootCommand("Served path against the in-process ceiling.") { streams, rounds, tokens, prompt, threads, model, peer, kinds };
 root.SetAction(async (parsed, stop) =>
 {
     var path = parsed.GetValue(model) ?? Path.Combine(Places.Repository(), "models", "SmolLM2-135M-Instruct.Q4_1.gguf");
@@ -26,6 +27,7 @@ root.SetAction(async (parsed, stop) =>
     var targets = new List<(string Name, ITarget Target)> { ("ceiling", ceiling), ("served", served) };
     using var other = parsed.GetValue(peer) is { } address ? new HttpTarget(new Uri(address), load) : null;
     if (other is not null) targets.Add(("peer", other));
-    await Comparison.RunAsync(targets, counts, parsed.GetValue(rounds), load, stop);
+    var measures = parsed.GetValue(kinds)!.Split(',').Select(name => Enum.Parse<MeasureKind>(name, ignoreCase: true)).ToArray();
+    await Comparison.RunAsync(targets, measures, counts, parsed.GetValue(rounds), load, stop);
 });
 return await root.Parse(args).InvokeAsync();

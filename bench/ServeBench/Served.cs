@@ -31,7 +31,7 @@ internal sealed class Served : ITarget, IAsyncDisposable
         return new Served(process, new HttpTarget(address, load));
     }
 
-    public Task<Measure> RunAsync(IReadOnlyList<string> prompts, int answerTokens, bool countPrompts) => _target.RunAsync(prompts, answerTokens, countPrompts);
+    public Task<Measure> RunAsync(Ask ask) => _target.RunAsync(ask);
 
     public async ValueTask DisposeAsync()
     {
