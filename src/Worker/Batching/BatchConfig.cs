@@ -12,5 +12,8 @@ public sealed record BatchConfig
     /// <summary>Most tokens of one sequence, prompt and answer together.</summary>
     public required int ContextLimit { get; init; }
 
+    /// <summary>Forget the middle where an answer outgrows its context, instead of ending it.</summary>
+    public bool ShiftsContext { get; init; }
+
     public required StepLimits Step { get; init; }
 }

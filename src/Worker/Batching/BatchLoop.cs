@@ -142,6 +142,7 @@ public sealed class BatchLoop : IDisposable
         }
         finally
         {
+            _context.Drafter?.Dispose();
             _context.Session.Dispose();
         }
     }
@@ -149,7 +150,11 @@ public sealed class BatchLoop : IDisposable
     private void Intake()
     {
         while (_visits.TryDequeue(out var visit)) visit();
-        while (_arrivals.TryDequeue(out var generation)) _roster.Enqueue(generation);
+        while (_arrivals.TryDequeue(out var generation))
+        {
+            if (generation.AdapterSet < 0) generation.AdapterSet = _context.Adapters.Resolve(generation.Request.Adapters);
+            _roster.Enqueue(generation);
+        }
     }
 
     private void Count() => Interlocked.Add(ref _unfinished, -_steps.TakeEnded());

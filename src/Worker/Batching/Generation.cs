@@ -48,7 +48,23 @@ public sealed class Generation
 
     internal int Cached { get; set; }
 
-    internal int Generated => _tokens.Count - Request.Prompt.Length;
+    internal int Generated => _tokens.Count + Shifted - Request.Prompt.Length;
+
+    /// <summary>Tokens that were forgotten because the context was full.</summary>
+    internal int Shifted { get; private set; }
+
+    /// <summary>What a drafter guesses to come next, for one step.</summary>
+    internal List<int> Guesses { get; } = [];
+
+    internal int Guessed { get; set; }
+
+    internal int GuessedRight { get; set; }
+
+    /// <summary>Number of its set of adapter strengths; -1 = not yet looked up.</summary>
+    internal int AdapterSet { get; set; } = -1;
+
+    /// <summary>The sequence it last had; -1 = none.</summary>
+    internal int LastSequence { get; set; } = -1;
 
     /// <summary>Prompt and what was generated, the last token of which is not computed yet.</summary>
     internal ReadOnlySpan<int> Tokens => CollectionsMarshal.AsSpan(_tokens);
@@ -78,4 +94,11 @@ public sealed class Generation
     public void Cancel() => _cancelled = true;
 
     internal void Append(int token) => _tokens.Add(token);
+
+    /// <summary>Forgets tokens in the middle.</summary>
+    internal void Forget(int from, int count)
+    {
+        _tokens.RemoveRange(from, count);
+        Shifted += count;
+    }
 }

@@ -26,6 +26,12 @@ public sealed record GenerationRequest
     /// <summary>Control tokens that are part of the text; others are not.</summary>
     public ImmutableArray<int> Shown { get; init; } = [];
 
+    /// <summary>Strength of each of the context's adapters; default = what the context is set to.</summary>
+    public ImmutableArray<float> Adapters { get; init; }
+
+    /// <summary>Tokens at the beginning that stay where the context is shifted; negative = the whole prompt.</summary>
+    public int Keep { get; init; }
+
     /// <summary>Reuse what other sequences have computed of the prompt.</summary>
     public bool CachePrompt { get; init; } = true;
 }
@@ -43,7 +49,19 @@ public sealed record GenerationEnd(FinishKind Kind, GenerationFigures Figures, G
 /// <param name="PromptTime">From there to the first token.</param>
 /// <param name="DecodeTime">From the first token to the last.</param>
 public sealed record GenerationFigures(
-    int PromptTokens, int CachedTokens, int CompletionTokens, TimeSpan QueueTime, TimeSpan PromptTime, TimeSpan DecodeTime);
+    int PromptTokens, int CachedTokens, int CompletionTokens, TimeSpan QueueTime, TimeSpan PromptTime, TimeSpan DecodeTime)
+{
+    /// <summary>Tokens that were guessed, and those of them that were right.</summary>
+    public int Guessed { get; init; }
+
+    public int GuessedRight { get; init; }
+
+    /// <summary>Tokens that were forgotten because the context was full.</summary>
+    public int Shifted { get; init; }
+
+    /// <summary>The sequence that it was computed in; -1 = none.</summary>
+    public int Sequence { get; init; } = -1;
+}
 
 /// <summary>Stable code and message of a generation that could not be finished.</summary>
 /// <param name="IsRequestFault">The request asked for something that cannot be done; otherwise the server failed.</param>

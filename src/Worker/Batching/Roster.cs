@@ -16,6 +16,8 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
     /// <summary>Cells left free for each sequence at work, so that it does not give way at once.</summary>
     private const int Headroom = 16;
 
+    private int _lastSet;
+
     /// <summary>Something happened that may let another one start.</summary>
     private bool _changed;
 
@@ -49,7 +51,8 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
     }
 
     /// <summary>Shares of the next step, one for each active generation.</summary>
-    public void Plan(Span<int> shares)
+    /// <param name="adapterSet">Result: the set of adapter strengths of the step. Those with other ones wait for theirs.</param>
+    public void Plan(Span<int> shares, out int adapterSet)
     {
         Span<StepItem> items = stackalloc StepItem[Active.Count];
         for (var i = 0; i < Active.Count; i++)
@@ -67,7 +70,23 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
             items[at] = items[at] with { Rank = Math.Min(items[at].Rank, items[i].Rank) };
         }
 
+        adapterSet = NextSet();
+        for (var i = 0; i < Active.Count; i++) items[i] = items[i] with { Held = items[i].Held || Active[i].AdapterSet != adapterSet };
         StepPlanner.Plan(items, config.Step, shares);
+    }
+
+    /// <summary>The sets of those at work take turns: a context computes with one at a time.</summary>
+    private int NextSet()
+    {
+        int? next = null, first = null;
+        foreach (var generation in Active)
+        {
+            var set = generation.AdapterSet;
+            if (set > _lastSet && !(set >= next)) next = set;
+            if (!(set >= first)) first = set;
+        }
+
+        return _lastSet = next ?? first ?? 0;
     }
 
     /// <summary>Frees cells after a decode found none. False where nothing is left to give.</summary>
@@ -121,7 +140,7 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
     {
         var reuse = generation.Request.CachePrompt;
         var leader = reuse ? FindLeader(generation, out var shared) : NoLeader(out shared);
-        var sequence = store.Take(generation.Tokens, reuse);
+        var sequence = store.Take(generation.Tokens, reuse, generation.AdapterSet);
         if (sequence is null) return false;
 
         var needed = generation.TokenCount - Math.Max(sequence.Length, shared) + Headroom;
@@ -139,6 +158,7 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
         }
 
         generation.Sequence = sequence;
+        generation.LastSequence = sequence.Id;
         generation.Leader = leader;
         generation.LeaderTokens = shared;
         if (generation.StartedAt == 0) generation.Cached = sequence.Length;
@@ -159,9 +179,10 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
         Generation? leader = NoLeader(out shared);
         if (!store.CanShare) return null;
         var prompt = generation.Tokens[..^1];
-        var known = store.Foresee(generation.Tokens);
+        var known = store.Foresee(generation.Tokens, generation.AdapterSet);
         foreach (var other in Active)
         {
+            if (other.AdapterSet != generation.AdapterSet) continue;
             var common = other.Tokens.CommonPrefixLength(prompt);
             if (common <= other.Computed || common < known + LeastShared || common <= shared) continue;
             leader = other;

@@ -1,20 +1,36 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using FinerCut.Runtime;
+using FinerCut.Worker.Adapters;
+using FinerCut.Worker.Completions;
 using FinerCut.Worker.Sequences;
+using FinerCut.Worker.Speculation;
 using FinerCut.Worker.Telemetry;
 
 namespace FinerCut.Worker.Batching;
 
 /// <summary>What a context is made of, handed to the loop's thread as a whole.</summary>
-public sealed record BatchContext(ILlamaSession Session, IVocabulary Vocabulary, SequenceStore Store);
+public sealed record BatchContext(ILlamaSession Session, IVocabulary Vocabulary, SequenceStore Store)
+{
+    public AdapterScales Adapters { get; init; } = AdapterScales.None;
+
+    /// <summary>Null = nothing is guessed. Needs memory whose end can be cut.</summary>
+    public IDrafter? Drafter { get; init; }
+
+    /// <summary>Most tokens of a batch that may ask for logits.</summary>
+    public int Outputs { get; init; } = int.MaxValue;
+}
 
 /// <summary>Runs steps: plans a batch, computes it, samples, hands tokens out and ends generations. Belongs to the loop's thread.</summary>
 internal sealed class StepRunner(BatchContext context, BatchConfig config, Roster roster, WorkerMeters meters, TimeProvider clock)
 {
     private readonly TokenBatch _batch = new(config.Step.BatchTokens);
     private readonly ArrayBufferWriter<byte> _text = new(256);
+    private readonly GenerationTimes _times = new(meters, clock);
+    private readonly Guesswork _guesses = new(context.Drafter, config, context.Outputs);
+    private readonly List<int> _sampled = [];
     private readonly List<Generation> _batched = [];
-    private byte[] _piece = new byte[256];
+    private readonly TokenPieces _pieces = new(context.Vocabulary);
     private int _ended;
 
     /// <summary>One step. False where there is nothing to do.</summary>
@@ -22,7 +38,7 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
     {
         EndCancelled();
         foreach (var generation in roster.Admit()) Prepare(generation);
-        while (Fill())
+        for (var guesses = true; Fill(guesses); guesses = false)
         {
             var status = Decode();
             if (status == DecodeStatus.Done)
@@ -46,12 +62,13 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
     {
         if (generation.IsEnded) return;
         generation.IsEnded = true;
+        _guesses.Forget(generation);
         roster.Release(generation, keep: kind != FinishKind.Failed && generation.Request.CachePrompt);
         generation.Sampler?.Dispose();
         generation.Sampler = null;
         _text.ResetWrittenCount();
         if (kind is FinishKind.Stop or FinishKind.Length) generation.Text.Finish(_text);
-        var end = new GenerationEnd(kind, Figures(generation), failure, generation.Text.MatchedStop);
+        var end = new GenerationEnd(kind, _times.Figures(generation), failure, generation.Text.MatchedStop);
         generation.Outbox.Close(_text.WrittenSpan, end);
         generation.Outbox.Flush();
         meters.OnEnd(end);
@@ -101,12 +118,18 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
         (sampling.PenaltyLastN != 0 && (sampling.RepeatPenalty != 1 || sampling.FrequencyPenalty != 0 || sampling.PresencePenalty != 0))
         || sampling.DryMultiplier != 0;
 
-    private bool Fill()
+    /// <param name="guesses">Whether there is room for guesses; not where the step is tried again for want of it.</param>
+    private bool Fill(bool guesses)
     {
         _batch.Clear();
         _batched.Clear();
         Span<int> shares = stackalloc int[roster.Active.Count];
-        roster.Plan(shares);
+        roster.Plan(shares, out var adapterSet);
+        context.Adapters.Use(adapterSet);
+        var planned = 0;
+        foreach (var share in shares) planned += share;
+        if (guesses) _guesses.Plan(roster.Active, shares, planned);
+        else _guesses.Drop();
         for (var i = 0; i < shares.Length; i++)
         {
             var generation = roster.Active[i];
@@ -122,6 +145,9 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
                 var index = _batch.Add(tokens[j], from + j, generation.Sequence!.Id, complete && j == tokens.Length - 1);
                 if (complete) generation.LogitsIndex = index;
             }
+
+            for (var j = 0; j < generation.Guesses.Count; j++)
+                _batch.Add(generation.Guesses[j], from + tokens.Length + j, generation.Sequence!.Id, logits: true);
         }
 
         return _batched.Count > 0;
@@ -162,7 +188,11 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
     {
         meters.OnStep(_batch.Count, _batched.Count);
         foreach (var generation in _batched)
+        {
             context.Store.Extend(generation.Sequence!, generation.Tokens.Slice(generation.Computed, generation.Planned));
+            if (generation.Guesses.Count > 0) context.Store.Extend(generation.Sequence!, CollectionsMarshal.AsSpan(generation.Guesses));
+        }
+
         var now = clock.GetTimestamp();
         foreach (var generation in _batched)
         {
@@ -181,8 +211,40 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
             return;
         }
 
-        if (Draw(generation) is not { } token) return;
-        Stamp(generation, now);
+        if (!DrawAll(generation)) return;
+        for (var i = 0; i < _sampled.Count && !generation.IsEnded; i++)
+        {
+            _times.Stamp(generation, now);
+            Take(generation, _sampled[i], generation.LogitsIndex + i);
+        }
+    }
+
+    /// <summary>
+    /// Samples the next token and, as long as it is the one that was guessed, the one after it: each from the model's own logits, as if they had
+    /// been computed one by one. What was guessed wrong is taken off the sequence again. False where it ended with a fault.
+    /// </summary>
+    private bool DrawAll(Generation generation)
+    {
+        _sampled.Clear();
+        var guesses = generation.Guesses.Count;
+        for (var i = 0; i <= guesses; i++)
+        {
+            if (Draw(generation, generation.LogitsIndex + i) is not { } token) return false;
+            _sampled.Add(token);
+            if (i == guesses || token != generation.Guesses[i] || context.Vocabulary.IsEndOfGeneration(token)) break;
+        }
+
+        if (guesses == 0) return true;
+        generation.Guessed += guesses;
+        generation.GuessedRight += _sampled.Count - 1;
+        meters.OnGuesses(guesses, _sampled.Count - 1);
+        generation.Guesses.Clear();
+        context.Store.Shorten(generation.Sequence!, generation.TokenCount + _sampled.Count - 1);
+        return true;
+    }
+
+    private void Take(Generation generation, int token, int logits)
+    {
         generation.Append(token);
         if (context.Vocabulary.IsEndOfGeneration(token) && !generation.Request.IgnoreEos)
         {
@@ -191,68 +253,39 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
         }
 
         _text.ResetWrittenCount();
-        var stopped = generation.Text.Append(Piece(token, generation.Request.Shown.Contains(token)), _text);
-        TokenLogprob? logprob = generation.Request.TopLogprobs is { } top
-            ? Logprobs.Of(context.Session.Logits(generation.LogitsIndex), token, top)
-            : null;
+        var stopped = generation.Text.Append(_pieces.Of(token, generation.Request.Shown.Contains(token)), _text);
+        TokenLogprob? logprob = generation.Request.TopLogprobs is { } top ? Logprobs.Of(context.Session.Logits(logits), token, top) : null;
         if (!generation.Outbox.Post(_text.WrittenSpan, logprob)) generation.Cancel();
         if (stopped) End(generation, FinishKind.Stop);
-        else if (generation.Generated >= generation.Request.MaxTokens || generation.TokenCount >= config.ContextLimit) End(generation, FinishKind.Length);
+        else if (generation.Generated >= generation.Request.MaxTokens) End(generation, FinishKind.Length);
+        else if (generation.TokenCount >= config.ContextLimit && !Shift(generation)) End(generation, FinishKind.Length);
+    }
+
+    /// <summary>
+    /// Forgets half of what lies behind the part to keep. The rest is computed again at its new place: cells are shared between sequences, so
+    /// that they cannot be moved under one of them.
+    /// </summary>
+    private bool Shift(Generation generation)
+    {
+        if (!config.ShiftsContext) return false;
+        var request = generation.Request;
+        var keep = Math.Min(request.Keep < 0 ? request.Prompt.Length : request.Keep, config.ContextLimit / 2);
+        generation.Forget(keep, (generation.TokenCount - keep) / 2);
+        context.Store.Shorten(generation.Sequence!, keep);
+        return true;
     }
 
     /// <summary>Null where the request's own grammar and biases leave no token: it ends with that fault, and only it.</summary>
-    private int? Draw(Generation generation)
+    private int? Draw(Generation generation, int logits)
     {
         try
         {
-            return generation.Sampler!.Sample(generation.LogitsIndex);
+            return generation.Sampler!.Sample(logits);
         }
         catch (LlamaException exception)
         {
             End(generation, FinishKind.Failed, new GenerationFailure("no_token_left", exception.Message, IsRequestFault: true));
             return null;
         }
-    }
-
-    private void Stamp(Generation generation, long now)
-    {
-        if (generation.Generated == 0)
-        {
-            generation.FirstTokenAt = now;
-            meters.OnFirstToken(
-                clock.GetElapsedTime(generation.ArrivedAt, generation.StartedAt), clock.GetElapsedTime(generation.ArrivedAt, now));
-        }
-        else
-        {
-            meters.OnToken(clock.GetElapsedTime(generation.LastTokenAt, now));
-        }
-
-        generation.LastTokenAt = now;
-    }
-
-    private ReadOnlySpan<byte> Piece(int token, bool special)
-    {
-        var length = context.Vocabulary.Piece(token, _piece, special);
-        if (length < 0)
-        {
-            _piece = new byte[-length];
-            length = context.Vocabulary.Piece(token, _piece, special);
-        }
-
-        return _piece.AsSpan(0, Math.Max(0, length));
-    }
-
-    private GenerationFigures Figures(Generation generation)
-    {
-        var now = clock.GetTimestamp();
-        var started = generation.StartedAt == 0 ? now : generation.StartedAt;
-        var first = generation.FirstTokenAt == 0 ? now : generation.FirstTokenAt;
-        return new GenerationFigures(
-            generation.Request.Prompt.Length,
-            generation.Cached,
-            generation.Generated,
-            clock.GetElapsedTime(generation.ArrivedAt, started),
-            clock.GetElapsedTime(started, first),
-            generation.FirstTokenAt == 0 ? TimeSpan.Zero : clock.GetElapsedTime(first, generation.LastTokenAt));
     }
 }

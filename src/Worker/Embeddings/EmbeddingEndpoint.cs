@@ -14,36 +14,79 @@ internal sealed class EmbeddingEndpoint(WorkerState state)
 {
     public async Task EmbedAsync(HttpContext http)
     {
-        var model = state.Require();
-        if (model.Pooling is not { } pooling) throw new ApiException(NotSupported("This worker answers; start one with --embeddings for embeddings."));
-        if (pooling is PoolingKind.None or PoolingKind.Rank)
-            throw new ApiException(NotSupported($"This worker's pooling is {pooling.ToString().ToLowerInvariant()}, which gives no embedding of a text. Start it with --pooling mean, cls or last."));
+        var model = Require();
         using var body = await http.ReadJsonAsync();
         var request = EmbeddingRequest.Read(body.RootElement, model.Vocabulary.Count, model.Info.EmbeddingLength);
-        var inputs = request.Inputs.Select((input, i) => Tokens(model, input, i)).ToArray();
-        var vectors = new float[inputs.Length][];
-        for (var i = 0; i < inputs.Length; i++)
+        var (vectors, tokens) = await EmbedAllAsync(http, model, request.Inputs, "input");
+        await http.WriteJsonAsync(json => Write(json, model, vectors, request.AsBase64, tokens));
+    }
+
+    /// <summary>llama-server's own /embedding: "content" (or "input"), and bare vectors back.</summary>
+    public async Task EmbedBareAsync(HttpContext http)
+    {
+        var model = Require();
+        using var document = await http.ReadJsonAsync();
+        var body = new FieldReader(document.RootElement);
+        var name = body.Any("input") is null ? "content" : "input";
+        var inputs = TextPrompts.Read(body, name, model.Vocabulary.Count);
+        body.Accept("model");
+        body.Close();
+        body.ThrowIfFaulty();
+        var (vectors, _) = await EmbedAllAsync(http, model, inputs, name);
+        await http.WriteJsonAsync(json =>
+        {
+            json.WriteStartArray();
+            for (var i = 0; i < vectors.Length; i++)
+            {
+                json.WriteStartObject();
+                json.WriteNumber("index", i);
+                json.WriteStartArray("embedding");
+                json.WriteStartArray();
+                foreach (var value in vectors[i]) json.WriteNumberValue(value);
+                json.WriteEndArray();
+                json.WriteEndArray();
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+        });
+    }
+
+    private ServedModel Require()
+    {
+        var model = state.Require();
+        if (model.Pooling is not { } pooling) throw new ApiException(NotSupported("This worker answers; start one with --embeddings for embeddings."));
+        return pooling is PoolingKind.None or PoolingKind.Rank
+            ? throw new ApiException(NotSupported($"This worker's pooling is {pooling.ToString().ToLowerInvariant()}, which gives no embedding of a text. Start it with --pooling mean, cls or last."))
+            : model;
+    }
+
+    private static async Task<(float[][] Vectors, int Tokens)> EmbedAllAsync(HttpContext http, ServedModel model, ImmutableArray<TextPrompt> inputs, string name)
+    {
+        var texts = inputs.Select((input, i) => Tokens(model, input, $"{name}[{i}]")).ToArray();
+        var vectors = new float[texts.Length][];
+        for (var i = 0; i < texts.Length; i++)
         {
             // One visit each: others have their turn in between, and a client that went is noticed.
             http.RequestAborted.ThrowIfCancellationRequested();
-            vectors[i] = await ComputeAsync(model, inputs[i]);
+            vectors[i] = await ComputeAsync(model, texts[i]);
         }
 
-        await http.WriteJsonAsync(json => Write(json, model, vectors, request.AsBase64, inputs.Sum(tokens => tokens.Length)));
+        return (vectors, texts.Sum(tokens => tokens.Length));
     }
 
     private static ApiError NotSupported(string message) => new(501, "not_supported_error", message, null, "not_supported");
 
-    private static ImmutableArray<int> Tokens(ServedModel model, TextPrompt input, int index)
+    private static ImmutableArray<int> Tokens(ServedModel model, TextPrompt input, string path)
     {
         var tokens = input.Text is null ? input.Tokens : model.TokenizePlain(input.Text);
         var most = model.Loop.Config.Step.BatchTokens;
-        if (tokens.IsEmpty) throw new ApiException(ApiError.Invalid($"'input[{index}]' has no tokens: at least one is needed.", $"input[{index}]"));
+        if (tokens.IsEmpty) throw new ApiException(ApiError.Invalid($"'{path}' has no tokens: at least one is needed.", path));
         if (tokens.Length > most)
         {
             throw new ApiException(ApiError.Invalid(
-                $"'input[{index}]' has {tokens.Length} tokens; at most {most} are embedded at once. Shorten it, or start the worker with a larger --ubatch-size.",
-                $"input[{index}]",
+                $"'{path}' has {tokens.Length} tokens; at most {most} are embedded at once. Shorten it, or start the worker with a larger --ubatch-size.",
+                path,
                 "context_length_exceeded"));
         }
 

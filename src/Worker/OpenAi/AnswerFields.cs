@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
 using FinerCut.Runtime;
+using FinerCut.Worker.Adapters;
 using FinerCut.Worker.Batching;
 using FinerCut.Worker.Chats;
 
@@ -11,7 +12,14 @@ namespace FinerCut.Worker.OpenAi;
 /// <param name="EndTokens">Tokens that end an answer; forbidden where the client asks to ignore them.</param>
 /// <param name="DefaultSeed">The worker's --seed; null = random.</param>
 /// <param name="MostChoices">Answers that one request may ask for.</param>
-public sealed record RequestLimits(int VocabularySize, ImmutableArray<int> EndTokens, uint? DefaultSeed, int MostChoices);
+public sealed record RequestLimits(int VocabularySize, ImmutableArray<int> EndTokens, uint? DefaultSeed, int MostChoices)
+{
+    /// <summary>LoRA adapters that requests may name.</summary>
+    public int Adapters { get; init; }
+
+    /// <summary>Tokens to keep where the context is shifted, for requests that do not say.</summary>
+    public int Keep { get; init; }
+}
 
 /// <summary>The part of a body that chat and text completions have in common. Immutable.</summary>
 public sealed record AnswerFields
@@ -40,6 +48,12 @@ public sealed record AnswerFields
 
     public bool CachePrompt { get; init; } = true;
 
+    /// <summary>Strengths of the adapters; default = the context's.</summary>
+    public ImmutableArray<float> Adapters { get; init; }
+
+    /// <summary>Tokens that stay where the context is shifted; -1 = the prompt.</summary>
+    public int Keep { get; init; }
+
     /// <param name="isChat">Chat names log-probabilities by two fields, text completions by one.</param>
     public static AnswerFields Read(FieldReader body, RequestLimits limits, bool isChat)
     {
@@ -60,6 +74,8 @@ public sealed record AnswerFields
             Sampling = ignoreEos ? Forbid(sampling, limits.EndTokens) : sampling,
             IgnoreEos = ignoreEos,
             CachePrompt = body.Flag("cache_prompt") ?? true,
+            Adapters = AdapterEndpoints.Read(body, "lora", limits.Adapters),
+            Keep = (int)(body.Integer("n_keep", -1, int.MaxValue) ?? limits.Keep),
         };
     }
 
@@ -74,6 +90,8 @@ public sealed record AnswerFields
         IgnoreEos = IgnoreEos,
         TopLogprobs = TopLogprobs,
         CachePrompt = CachePrompt,
+        Adapters = Adapters,
+        Keep = Keep,
     };
 
     /// <summary>One generation of this request, for a chat.</summary>
@@ -87,11 +105,10 @@ public sealed record AnswerFields
     internal static void Tolerate(FieldReader body)
     {
         body.Accept(
-            "model", "user", "metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "n_keep");
+            "model", "user", "metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier");
         body.Refuse("best_of", "1", value => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var count) && count == 1);
         body.Refuse("id_slot", "-1", value => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var slot) && slot == -1);
         body.Refuse("timings_per_token", "false", IsFalse);
-        body.Refuse("return_tokens", "false", IsFalse);
         body.Refuse("return_progress", "false", IsFalse);
         body.Refuse("post_sampling_probs", "false", IsFalse);
         body.Refuse("stream_tokens", "false", IsFalse);

@@ -79,6 +79,12 @@ internal static class AnswerJson
         json.WriteNumber("predicted_n", figures.CompletionTokens);
         // The first token is the prompt's: its time is there.
         Rates("predicted", Math.Max(0, figures.CompletionTokens - 1), figures.DecodeTime);
+        if (figures.Guessed > 0)
+        {
+            json.WriteNumber("draft_n", figures.Guessed);
+            json.WriteNumber("draft_n_accepted", figures.GuessedRight);
+        }
+
         json.WriteNumber("queue_ms", Round(figures.QueueTime.TotalMilliseconds));
         json.WriteEndObject();
 

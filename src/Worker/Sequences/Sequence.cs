@@ -17,6 +17,9 @@ public sealed class Sequence
     /// <summary>A request works on it. Otherwise it is kept for its prefix, or empty.</summary>
     public bool InUse { get; internal set; }
 
+    /// <summary>The set of adapter strengths that its cells were computed with.</summary>
+    public int AdapterSet { get; internal set; }
+
     internal CellLedger.Path Cells { get; } = new();
 
     /// <summary>Order of last use, for eviction.</summary>

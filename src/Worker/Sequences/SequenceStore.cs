@@ -30,6 +30,8 @@ public sealed class SequenceStore
 
     public int Cells { get; }
 
+    public IReadOnlyList<Sequence> All => _sequences;
+
     /// <summary>Sequences may share cells. Memory that cannot be cut cannot be shared in parts either.</summary>
     public bool CanShare => _traits.PartialRemoval;
 
@@ -48,9 +50,17 @@ public sealed class SequenceStore
     /// are wanted. Null where all sequences are at work.
     /// </summary>
     /// <param name="reuse">False computes everything afresh.</param>
-    public Sequence? Take(ReadOnlySpan<int> prompt, bool reuse)
+    /// <param name="adapterSet">Only what was computed with the same adapter strengths can be reused.</param>
+    public Sequence? Take(ReadOnlySpan<int> prompt, bool reuse, int adapterSet = 0)
     {
-        var source = reuse ? Best(prompt, out var common) : None(out common);
+        var sequence = Find(prompt, reuse, adapterSet);
+        if (sequence is not null) sequence.AdapterSet = adapterSet;
+        return sequence;
+    }
+
+    private Sequence? Find(ReadOnlySpan<int> prompt, bool reuse, int adapterSet)
+    {
+        var source = reuse ? Best(prompt, adapterSet, out var common) : None(out common);
         // Going on in place loses nothing where all of the kept sequence is wanted.
         if (source is { InUse: false } && common == source.Length) return Use(source);
 
@@ -69,9 +79,9 @@ public sealed class SequenceStore
     }
 
     /// <summary>Tokens that the next <see cref="Take"/> of this prompt would find computed.</summary>
-    public int Foresee(ReadOnlySpan<int> prompt)
+    public int Foresee(ReadOnlySpan<int> prompt, int adapterSet = 0)
     {
-        Best(prompt, out var common);
+        Best(prompt, adapterSet, out var common);
         return common;
     }
 
@@ -92,6 +102,40 @@ public sealed class SequenceStore
         ArgumentNullException.ThrowIfNull(sequence);
         sequence.Append(tokens);
         _ledger.Grow(sequence.Cells, tokens.Length);
+        sequence.LastUse = ++_uses;
+    }
+
+    /// <summary>Gives up what the sequence holds from <paramref name="length"/> on. Memory that cannot be cut loses all of it.</summary>
+    public void Shorten(Sequence sequence, int length)
+    {
+        ArgumentNullException.ThrowIfNull(sequence);
+        if (length < sequence.Length) CutTo(sequence, length);
+    }
+
+    /// <summary>Puts saved tokens into a sequence that nobody works on. Kept prefixes make room where it is needed.</summary>
+    /// <param name="load">Fills the sequence's memory and returns its tokens; called again after room was made.</param>
+    /// <exception cref="LlamaException">It cannot be loaded, with all of the room there is.</exception>
+    public void Restore(Sequence sequence, Func<int[]> load, int adapterSet)
+    {
+        ArgumentNullException.ThrowIfNull(sequence);
+        ArgumentNullException.ThrowIfNull(load);
+        if (sequence.InUse) throw new InvalidOperationException("The sequence is at work.");
+        CutTo(sequence, 0);
+        while (true)
+        {
+            try
+            {
+                sequence.Append(load());
+                break;
+            }
+            catch (LlamaException) when (Evict())
+            {
+                // With more room it may fit.
+            }
+        }
+
+        _ledger.Grow(sequence.Cells, sequence.Length);
+        sequence.AdapterSet = adapterSet;
         sequence.LastUse = ++_uses;
     }
 
@@ -138,12 +182,13 @@ public sealed class SequenceStore
         return null;
     }
 
-    private Sequence? Best(ReadOnlySpan<int> prompt, out int common)
+    private Sequence? Best(ReadOnlySpan<int> prompt, int adapterSet, out int common)
     {
         Sequence? best = None(out common);
         var most = prompt.Length - 1;
         foreach (var sequence in _sequences)
         {
+            if (sequence.AdapterSet != adapterSet) continue;
             var shared = Math.Min(most, sequence.Tokens.CommonPrefixLength(prompt));
             // Memory that cannot be cut can only be gone on with, as a whole and in place.
             if (!_traits.PartialRemoval && (sequence.InUse || shared < sequence.Length)) continue;
@@ -172,7 +217,7 @@ public sealed class SequenceStore
     {
         foreach (var other in _sequences)
         {
-            if (other != sequence && other.Length >= sequence.Length && other.Tokens.StartsWith(sequence.Tokens)) return true;
+            if (other != sequence && other.AdapterSet == sequence.AdapterSet && other.Length >= sequence.Length && other.Tokens.StartsWith(sequence.Tokens)) return true;
         }
 
         return false;

@@ -10,7 +10,7 @@ internal sealed class InfoEndpoints(WorkerState state, WorkerMeters meters, Time
 
     public Task HealthAsync(HttpContext http)
     {
-        if (state.Phase == WorkerPhase.Ready) return http.WriteJsonAsync(json =>
+        if (state.Phase is WorkerPhase.Ready or WorkerPhase.Sleeping) return http.WriteJsonAsync(json =>
         {
             json.WriteStartObject();
             json.WriteString("status", "ok");
@@ -26,7 +26,7 @@ internal sealed class InfoEndpoints(WorkerState state, WorkerMeters meters, Time
 
     public Task PropsAsync(HttpContext http)
     {
-        var model = state.Require();
+        var model = state.Describe();
         return http.WriteJsonAsync(json =>
         {
             json.WriteStartObject();
@@ -54,14 +54,14 @@ internal sealed class InfoEndpoints(WorkerState state, WorkerMeters meters, Time
             json.WriteString("bos_token", model.TemplateTokens.Bos);
             json.WriteString("eos_token", model.TemplateTokens.Eos);
             json.WriteString("build_info", model.Names.Build);
-            json.WriteBoolean("is_sleeping", false);
+            json.WriteBoolean("is_sleeping", state.Phase == WorkerPhase.Sleeping);
             json.WriteEndObject();
         });
     }
 
     public Task ModelsAsync(HttpContext http)
     {
-        var model = state.Require();
+        var model = state.Describe();
         return http.WriteJsonAsync(json =>
         {
             json.WriteStartObject();
@@ -100,7 +100,7 @@ internal sealed class InfoEndpoints(WorkerState state, WorkerMeters meters, Time
     /// <summary>What is at work and what is kept, without any text.</summary>
     public Task SequencesAsync(HttpContext http)
     {
-        var model = state.Require();
+        var model = state.Describe();
         var gauges = meters.Gauges;
         return http.WriteJsonAsync(json =>
         {

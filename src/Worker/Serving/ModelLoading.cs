@@ -44,12 +44,13 @@ internal sealed class ModelLoading(ServeConfig config, ILlamaRuntime runtime, Wo
             ? config.Session.ContextLength
             : Math.Min(Math.Max(model.Info.ContextLength, 512), ServeConfig.LargestDefaultContext);
         var sequences = Math.Min(MostSequences, config.Parallel + config.KeptSequences);
+        var outputs = sequences + config.Parallel * (config.Engine.Speculation?.Most ?? 0);
         var session = model.Open(config.Session with
         {
             ContextLength = cells,
             MaxSequences = sequences,
             // Embeddings are made of all tokens.
-            MaxOutputs = config.Session.Embeddings ? 0 : sequences,
+            MaxOutputs = config.Session.Embeddings ? 0 : outputs,
             UnifiedKv = true,
         });
         try
@@ -57,11 +58,17 @@ internal sealed class ModelLoading(ServeConfig config, ILlamaRuntime runtime, Wo
             var info = session.Info;
             var traits = WarmUp(session, model.Vocabulary);
             var loop = new BatchLoop(
-                new BatchContext(session, model.Vocabulary, new SequenceStore(session.Memory, info.MaxSequences, info.ContextLength, traits)),
+                new BatchContext(session, model.Vocabulary, new SequenceStore(session.Memory, info.MaxSequences, info.ContextLength, traits))
+                {
+                    Adapters = EngineParts.OpenAdapters(config.Engine, session),
+                    Drafter = new EngineParts(config, runtime, logger).OpenDrafter(model, info, traits),
+                    Outputs = Math.Min(outputs, info.BatchSize),
+                },
                 new BatchConfig
                 {
                     Parallel = config.Parallel,
                     QueueCapacity = config.QueueCapacity,
+                    ShiftsContext = config.Engine.ShiftsContext,
                     ContextLimit = Math.Min(info.ContextLength, Math.Max(model.Info.ContextLength, 16)),
                     Step = new StepLimits(Math.Min(info.BatchSize, info.MicroBatchSize), config.PrefillChunk, AgeingTokensPerSecond),
                 },
@@ -71,7 +78,8 @@ internal sealed class ModelLoading(ServeConfig config, ILlamaRuntime runtime, Wo
                 model.Vocabulary.Count,
                 [.. Enumerable.Range(0, model.Vocabulary.Count).Where(model.Vocabulary.IsEndOfGeneration)],
                 config.Seed,
-                Math.Max(1, config.Parallel + config.QueueCapacity));
+                Math.Max(1, config.Parallel + config.QueueCapacity))
+            { Adapters = config.Engine.Adapters.Length, Keep = config.Engine.Keep };
             var names = new ModelNames(config.Aliases[0], config.Aliases, config.Version, $"{runtime.Info.Adapter}-{runtime.Info.Version}");
             // Asked for before the loop's thread owns the session.
             var pooling = (session.GetService(typeof(IEmbeddings)) as IEmbeddings)?.Pooling;

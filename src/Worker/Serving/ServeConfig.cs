@@ -43,6 +43,8 @@ public sealed record ServeConfig
 
     public required bool Supervised { get; init; }
 
+    public required EngineConfig Engine { get; init; }
+
     /// <summary>With a context length of 0, larger ones than this are not taken by default: KV memory grows with it.</summary>
     public const int LargestDefaultContext = 16384;
 }

@@ -40,16 +40,19 @@ internal sealed class ServeOptions
     private readonly Option<string> _pooling = Word("--pooling", "unspecified", ["unspecified", "none", "mean", "cls", "last", "rank"], "How tokens become one embedding; unspecified = the model's own way.", "--pooling-type");
     private readonly Option<bool> _supervised = new("--supervised") { Description = "Own process group; ends as soon as standard input does." };
 
+    private readonly Option<bool> _rerank = new("--reranking", "--rerank") { Description = "As --embeddings --pooling rank." };
+    private readonly EngineOptions _engine = new();
+
     /// <summary>llama-server's options that ask for what is always so here, or (--no-warmup) spare what takes two tokens.</summary>
     private readonly Option<bool>[] _always =
     [
-        new("--jinja"), new("--metrics"), new("--cont-batching", "-cb"), new("--kv-unified", "-kvu"), new("--no-webui", "--no-ui"), new("--slots"), new("--offline"), new("--no-warmup"),
+        new("--jinja"), new("--metrics"), new("--cont-batching", "-cb"), new("--kv-unified", "-kvu"), new("--no-webui", "--no-ui"), new("--slots"), new("--offline"), new("--no-warmup"), new("--warmup"), new("--props"), new("--perf"),
     ];
 
     private IEnumerable<Option> All =>
     [
         _model, _alias, _version, _host, _port, _context, _parallel, _queue, _kept, _batch, _microBatch, _chunk, _threads, _batchThreads, _gpuLayers, _flash, _cacheK,
-        _cacheV, _apiKey, _apiKeyFile, _seed, _mlock, _noMmap, _noRepack, _template, _drain, _maxBody, _embeddings, _pooling, _supervised, .. _always,
+        _cacheV, _apiKey, _apiKeyFile, _seed, _mlock, _noMmap, _noRepack, _template, _drain, _maxBody, _embeddings, _pooling, _rerank, _supervised, .. _engine.All, .. _always,
     ];
 
     public void AddTo(Command command)
@@ -68,6 +71,7 @@ internal sealed class ServeOptions
         {
             if (result.GetValueOrDefault<long>() is < -1 or > uint.MaxValue) result.AddError($"--seed must be from -1 to {uint.MaxValue}.");
         });
+        _engine.AddValidators();
         _template.Validators.Add(Exists);
         _apiKeyFile.Validators.Add(Exists);
         foreach (var option in All) command.Options.Add(option);
@@ -97,8 +101,8 @@ internal sealed class ServeOptions
                 BatchThreads = Math.Max(0, parsed.GetValue(_batchThreads)),
                 KeyType = Cache(parsed.GetValue(_cacheK)),
                 ValueType = Cache(parsed.GetValue(_cacheV)),
-                Embeddings = parsed.GetValue(_embeddings),
-                Pooling = Enum.Parse<PoolingKind>(parsed.GetValue(_pooling)!, ignoreCase: true),
+                Embeddings = parsed.GetValue(_embeddings) || parsed.GetValue(_rerank),
+                Pooling = parsed.GetValue(_rerank) ? PoolingKind.Rank : Enum.Parse<PoolingKind>(parsed.GetValue(_pooling)!, ignoreCase: true),
                 FlashAttention = parsed.GetValue(_flash) switch { "on" or "1" => FlashAttention.On, "off" or "0" => FlashAttention.Off, _ => FlashAttention.Auto },
             },
             Address = Address(parsed.GetValue(_host))!,
@@ -115,10 +119,11 @@ internal sealed class ServeOptions
             DrainTime = TimeSpan.FromSeconds(parsed.GetValue(_drain)),
             MaxBodyBytes = (long)parsed.GetValue(_maxBody) << 20,
             Supervised = parsed.GetValue(_supervised),
+            Engine = _engine.Bind(parsed),
         };
     }
 
-    private static Option<int> Whole(string name, int value, int least, int most, string description, params string[] aliases)
+    internal static Option<int> Whole(string name, int value, int least, int most, string description, params string[] aliases)
     {
         var option = new Option<int>(name, aliases) { Description = $"{description} [{value}]", DefaultValueFactory = _ => value };
         option.Validators.Add(result =>
@@ -140,7 +145,7 @@ internal sealed class ServeOptions
         return option;
     }
 
-    private static void Exists(OptionResult result)
+    internal static void Exists(OptionResult result)
     {
         if (result.Tokens.Count == 1 && !File.Exists(result.Tokens[0].Value)) result.AddError($"{result.Option.Name}: {result.Tokens[0].Value} does not exist.");
     }

@@ -11,7 +11,7 @@ namespace FinerCut.Worker.Serving;
 /// <summary>The life of a serving worker: vet, listen, load, serve, drain.</summary>
 internal sealed class WorkerProcess(ServeConfig config, TimeProvider clock)
 {
-    private readonly WorkerState _state = new();
+    private readonly WorkerState _state = new(new Wakefulness(config.Engine.SleepAfter, clock));
     private readonly WorkerMeters _meters = new();
 
     /// <returns>An <see cref="ExitCode"/>.</returns>
@@ -42,41 +42,74 @@ internal sealed class WorkerProcess(ServeConfig config, TimeProvider clock)
 
     private async Task<int> ServeAsync(WorkerServer server, ILogger logger, ILoggerFactory loggers, CancellationToken stop)
     {
-        ServedModel model;
-        try
+        // One model after the other: asleep there is none.
+        while (true)
         {
-            model = await Task.Run(() => new ModelLoading(config, NativeRuntime.Open(null, loggers), _meters, clock, logger).Load(stop), CancellationToken.None);
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            return ExitCode.Success;
-        }
-        catch (LlamaException exception)
-        {
-            var isInput = exception.Code is LlamaErrorCode.ModelNotFound or LlamaErrorCode.ModelNotLoaded or LlamaErrorCode.InvalidOption;
-            return await FailAsync(isInput ? ExitCode.BadInput : ExitCode.Failed, exception.Message);
-        }
-        catch (ChatTemplateException exception)
-        {
-            return await FailAsync(ExitCode.BadInput, $"{config.ChatTemplateFile} is no chat template: {exception.Message}");
-        }
-
-        using (model)
-        {
-            _state.SetReady(model);
-            await Task.WhenAny(model.Loop.Completion, Stopped(stop));
-            if (model.Loop.Completion.Exception is { } broken)
+            ServedModel model;
+            try
             {
-                logger.LogCritical(broken.InnerException, "The batch loop broke");
-                return await FailAsync(ExitCode.Failed, "The inference loop broke; see the log above.");
+                model = await Task.Run(() => new ModelLoading(config, NativeRuntime.Open(null, loggers), _meters, clock, logger).Load(stop), CancellationToken.None);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                return ExitCode.Success;
+            }
+            catch (LlamaException exception)
+            {
+                var isInput = exception.Code is LlamaErrorCode.ModelNotFound or LlamaErrorCode.ModelNotLoaded or LlamaErrorCode.InvalidOption or LlamaErrorCode.AdapterNotLoaded;
+                return await FailAsync(isInput ? ExitCode.BadInput : ExitCode.Failed, exception.Message);
+            }
+            catch (ChatTemplateException exception)
+            {
+                return await FailAsync(ExitCode.BadInput, $"{config.ChatTemplateFile} is no chat template: {exception.Message}");
             }
 
-            _state.SetDraining();
-            await DrainAsync(model, logger);
-            await model.Loop.StopAsync();
-            await server.StopAsync();
-            return ExitCode.Success;
+            using (model)
+            {
+                if (await ServeAsync(model, server, logger, stop) is { } code) return code;
+            }
+
+            try
+            {
+                await _state.Wakefulness.WantedAsync(stop);
+            }
+            catch (OperationCanceledException)
+            {
+                await server.StopAsync();
+                return ExitCode.Success;
+            }
+
+            logger.LogInformation("A request wakes the model");
         }
+    }
+
+    /// <summary>Serves until something ends it. Null where the worker goes to sleep.</summary>
+    private async Task<int?> ServeAsync(ServedModel model, WorkerServer server, ILogger logger, CancellationToken stop)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        _state.SetReady(model);
+        var idle = _state.Wakefulness.IdleAsync(over.Token);
+        await Task.WhenAny(model.Loop.Completion, idle);
+        if (model.Loop.Completion.Exception is { } broken)
+        {
+            await over.CancelAsync();
+            logger.LogCritical(broken.InnerException, "The batch loop broke");
+            return await FailAsync(ExitCode.Failed, "The inference loop broke; see the log above.");
+        }
+
+        if (idle.IsCompletedSuccessfully)
+        {
+            _state.SetSleeping();
+            logger.LogInformation("No requests for {Seconds} s: the model is unloaded until the next", config.Engine.SleepAfter!.Value.TotalSeconds);
+            await model.Loop.StopAsync();
+            return null;
+        }
+
+        _state.SetDraining();
+        await DrainAsync(model, logger);
+        await model.Loop.StopAsync();
+        await server.StopAsync();
+        return ExitCode.Success;
     }
 
     private async Task DrainAsync(ServedModel model, ILogger logger)
@@ -86,13 +119,6 @@ internal sealed class WorkerProcess(ServeConfig config, TimeProvider clock)
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(10), clock);
         while (model.Loop.Unfinished > 0 && !model.Loop.Completion.IsCompleted && clock.GetElapsedTime(began) < config.DrainTime) await timer.WaitForNextTickAsync();
         if (model.Loop.Unfinished > 0) logger.LogWarning("{Requests} requests were not done in time and are cut", model.Loop.Unfinished);
-    }
-
-    private static Task Stopped(CancellationToken stop)
-    {
-        var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        stop.Register(stopped.SetResult);
-        return stopped.Task;
     }
 
     private static async Task<int> FailAsync(int code, string message)

@@ -2,8 +2,10 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Security.Cryptography;
 using System.Text;
+using FinerCut.Worker.Adapters;
 using FinerCut.Worker.Anthropic;
 using FinerCut.Worker.Embeddings;
+using FinerCut.Worker.LlamaServer;
 using FinerCut.Worker.OpenAi;
 using FinerCut.Worker.Responses;
 using FinerCut.Worker.Telemetry;
@@ -45,9 +47,9 @@ internal sealed class WorkerServer : IAsyncDisposable
         builder.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         var app = builder.Build();
         var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("FinerCut.Worker.Http");
-        app.Use((http, next) => AnswerAsync(http, next, config, logger));
+        app.Use((http, next) => AnswerAsync(http, next, config, state.Wakefulness, logger));
         app.UseRouting();
-        Map(app, state, meters, clock);
+        Map(app, state, meters, clock, config.Engine.SlotFolder);
         return new WorkerServer(app);
     }
 
@@ -61,12 +63,23 @@ internal sealed class WorkerServer : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _app.DisposeAsync();
 
-    private static void Map(WebApplication app, WorkerState state, WorkerMeters meters, TimeProvider clock)
+    private static void Map(WebApplication app, WorkerState state, WorkerMeters meters, TimeProvider clock, string? slotFolder)
     {
         var info = new InfoEndpoints(state, meters, clock);
         var completions = new CompletionEndpoints(state, clock);
         var tokens = new TokenEndpoints(state);
         var messages = new MessagesEndpoints(state, clock);
+        var native = new NativeEndpoints(state, clock);
+        var slots = new SlotEndpoints(state, slotFolder, clock);
+        var adapters = new AdapterEndpoints(state);
+        var embeddings = new EmbeddingEndpoint(state);
+        Get(slots.ListAsync, "/slots");
+        Post(slots.ActAsync, "/slots/{id}");
+        Get(adapters.ListAsync, "/lora-adapters");
+        Post(adapters.SetAsync, "/lora-adapters");
+        Post(native.CompleteAsync, "/completion", "/completions");
+        Post(native.InfillAsync, "/infill");
+        Post(native.RerankAsync, "/rerank", "/v1/rerank", "/reranking", "/v1/reranking");
         Get(info.HealthAsync, "/health", "/v1/health");
         Get(info.PropsAsync, "/props");
         Get(info.ModelsAsync, "/v1/models", "/models");
@@ -75,7 +88,8 @@ internal sealed class WorkerServer : IAsyncDisposable
         Post(completions.ChatAsync, "/v1/chat/completions", "/chat/completions");
         Post(completions.TextAsync, "/v1/completions");
         Post(new ResponsesEndpoint(state, clock).ResponsesAsync, "/v1/responses", "/responses");
-        Post(new EmbeddingEndpoint(state).EmbedAsync, "/v1/embeddings");
+        Post(embeddings.EmbedAsync, "/v1/embeddings");
+        Post(embeddings.EmbedBareAsync, "/embedding", "/embeddings");
         Post(messages.MessagesAsync, "/v1/messages");
         Post(messages.CountTokensAsync, "/v1/messages/count_tokens");
         Post(tokens.TokenizeAsync, "/tokenize");
@@ -93,7 +107,7 @@ internal sealed class WorkerServer : IAsyncDisposable
         }
     }
 
-    private static async Task AnswerAsync(HttpContext http, RequestDelegate next, ServeConfig config, ILogger logger)
+    private static async Task AnswerAsync(HttpContext http, RequestDelegate next, ServeConfig config, Wakefulness wakefulness, ILogger logger)
     {
         http.Response.Headers["x-finercut-version"] = config.Version;
         try
@@ -104,7 +118,8 @@ internal sealed class WorkerServer : IAsyncDisposable
                 throw new ApiException(new ApiError(401, "authentication_error", "Invalid API key. Send it as Authorization: Bearer KEY, or X-Api-Key.", null, "invalid_api_key"));
             }
 
-            await next(http);
+            if (NeedsModel(http.Request)) await WithModelAsync(http, next, wakefulness);
+            else await next(http);
             // The router answers unknown paths, and known ones with a wrong method, by a status without a body.
             if (http.Response.HasStarted || http.Response.StatusCode < 400 || http.Response.ContentLength > 0) return;
             throw new ApiException(http.Response.StatusCode == StatusCodes.Status405MethodNotAllowed
@@ -132,6 +147,24 @@ internal sealed class WorkerServer : IAsyncDisposable
         {
             logger.LogError(exception, "{Method} {Path} failed after its answer had begun", http.Request.Method, http.Request.Path);
             http.Abort();
+        }
+    }
+
+    /// <summary>What only tells of the worker does not wake it.</summary>
+    private static bool NeedsModel(HttpRequest request) =>
+        HttpMethods.IsPost(request.Method) || request.Path.Equals("/slots", StringComparison.Ordinal) || request.Path.Equals("/lora-adapters", StringComparison.Ordinal);
+
+    private static async Task WithModelAsync(HttpContext http, RequestDelegate next, Wakefulness wakefulness)
+    {
+        var awake = wakefulness.EnterAsync(http.RequestAborted);
+        try
+        {
+            await awake;
+            await next(http);
+        }
+        finally
+        {
+            wakefulness.Leave();
         }
     }
 

@@ -24,6 +24,8 @@ public sealed class WorkerMeters
     private long _busySequences;
     private long _refused;
     private long _preempted;
+    private long _guessed;
+    private long _guessedRight;
     private LoopGauges _gauges = new(0, 0, 0, 0, 0);
 
     /// <summary>The loop's state after its last step.</summary>
@@ -47,6 +49,12 @@ public sealed class WorkerMeters
     }
 
     public void OnToken(TimeSpan sinceLast) => _interToken.Observe(sinceLast.TotalSeconds);
+
+    public void OnGuesses(int guessed, int right)
+    {
+        Interlocked.Add(ref _guessed, guessed);
+        Interlocked.Add(ref _guessedRight, right);
+    }
 
     public void OnRefused() => Interlocked.Increment(ref _refused);
 
@@ -83,6 +91,8 @@ public sealed class WorkerMeters
         Counter(text, "finercut_worker_batch_tokens_total", "Tokens of all decodes.", _stepTokens);
         Counter(text, "finercut_worker_requests_refused_total", "Requests refused because the queue was full.", _refused);
         Counter(text, "finercut_worker_preemptions_total", "Generations that gave way for KV memory.", _preempted);
+        Counter(text, "finercut_worker_guessed_tokens_total", "Tokens guessed by speculation.", _guessed);
+        Counter(text, "finercut_worker_guessed_right_tokens_total", "Guessed tokens that were sampled.", _guessedRight);
         Gauge(text, "finercut_worker_kv_cells", "KV cells of the context.", Gauges.Cells);
         Gauge(text, "finercut_worker_kv_cells_used", "KV cells in use, kept prefixes included.", Gauges.UsedCells);
         Gauge(text, "finercut_worker_kept_prefixes", "Sequences kept for their prefix.", Gauges.KeptPrefixes);

@@ -1,0 +1,45 @@
+using FinerCut.Worker.Telemetry;
+
+namespace FinerCut.Worker.Batching;
+
+/// <summary>Stamps tokens and sums a generation up. Belongs to the loop's thread.</summary>
+internal sealed class GenerationTimes(WorkerMeters meters, TimeProvider clock)
+{
+    /// <summary>A token was sampled.</summary>
+    /// <param name="now">Time stamp of the step.</param>
+    public void Stamp(Generation generation, long now)
+    {
+        if (generation.Generated == 0)
+        {
+            generation.FirstTokenAt = now;
+            meters.OnFirstToken(
+                clock.GetElapsedTime(generation.ArrivedAt, generation.StartedAt), clock.GetElapsedTime(generation.ArrivedAt, now));
+        }
+        else
+        {
+            meters.OnToken(clock.GetElapsedTime(generation.LastTokenAt, now));
+        }
+
+        generation.LastTokenAt = now;
+    }
+
+    public GenerationFigures Figures(Generation generation)
+    {
+        var now = clock.GetTimestamp();
+        var started = generation.StartedAt == 0 ? now : generation.StartedAt;
+        var first = generation.FirstTokenAt == 0 ? now : generation.FirstTokenAt;
+        return new GenerationFigures(
+            generation.Request.Prompt.Length,
+            generation.Cached,
+            generation.Generated,
+            clock.GetElapsedTime(generation.ArrivedAt, started),
+            clock.GetElapsedTime(started, first),
+            generation.FirstTokenAt == 0 ? TimeSpan.Zero : clock.GetElapsedTime(first, generation.LastTokenAt))
+        {
+            Guessed = generation.Guessed,
+            GuessedRight = generation.GuessedRight,
+            Shifted = generation.Shifted,
+            Sequence = generation.LastSequence,
+        };
+    }
+}
