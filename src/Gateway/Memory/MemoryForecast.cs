@@ -38,7 +38,7 @@ public static class Forecasts
     /// <exception cref="IOException">It cannot be read.</exception>
     public static MemoryForecast OfWorker(string path, int contextSize, int parallel)
     {
-        using var file = GgufFile.Open(path);
+        using var file = GgufShards.Open(path);
         return OfWorker(file.Model, contextSize, parallel);
     }
 
@@ -69,7 +69,7 @@ public static class Forecasts
     /// <summary>Of the Worker's prune: one loaded model, and the full model's logits of all tokens that are scored.</summary>
     public static MemoryForecast OfJob(string path, long scoredTokens, int longestSequence)
     {
-        using var file = GgufFile.Open(path);
+        using var file = GgufShards.Open(path);
         var worker = OfWorker(file.Model, Math.Max(longestSequence, MicroBatch), MicroBatch - KeptSequences);
         var vocabulary = file.Model.FindTensor("token_embd.weight")?.Rows ?? 0;
         return worker with { Process = worker.Process + (scoredTokens * vocabulary * sizeof(float)) };

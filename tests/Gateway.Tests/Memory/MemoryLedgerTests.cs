@@ -1,10 +1,28 @@
 using FinerCut.Gateway.Memory;
+using FinerCut.Gguf;
 
 namespace FinerCut.Tests.Memory;
 
 public class MemoryLedgerTests
 {
     private static readonly string Model = Path.Combine(AppContext.BaseDirectory, "models", "SmolLM2-135M-Instruct.Q4_1.gguf");
+
+    [Fact]
+    public void A_model_in_several_files_is_forecast_as_a_whole()
+    {
+        var folder = Directory.CreateTempSubdirectory("finercut-ledger-").FullName;
+        try
+        {
+            using var file = GgufFile.Open(Model);
+            var shards = GgufSplitter.Write(new GgufEdit(file), Path.Combine(folder, "m"), 40_000_000);
+            Assert.Equal(3, shards.Count);
+            Assert.Equal(Forecasts.OfWorker(Model, 1024, 1), Forecasts.OfWorker(shards[0].Path, 1024, 1));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
 
     [Fact]
     public void A_forecast_follows_the_files_metadata()
