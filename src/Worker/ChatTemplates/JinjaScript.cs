@@ -31,6 +31,23 @@ internal sealed class JinjaScript : IDisposable
         })
         """;
 
+    /// <summary>
+    /// In Python's Jinja, which templates are written for, an undefined value is an empty text or an empty list to a filter; the engine refuses it.
+    /// Hermes' template trims descriptions that tools may not have.
+    /// </summary>
+    private const string Undefined =
+        """
+        var applyDefined = Interpreter.prototype.applyFilter;
+        Interpreter.prototype.applyFilter = function (operand, filter, environment) {
+          if (operand.type === "UndefinedValue") {
+            var name = filter.type === "Identifier" ? filter.value : filter.callee && filter.callee.value;
+            if (["trim", "upper", "lower", "capitalize", "title", "string", "indent", "replace", "length"].indexOf(name) >= 0) operand = new StringValue("");
+            else if (["list", "map", "select", "selectattr", "rejectattr", "join", "reverse", "sort", "unique"].indexOf(name) >= 0) operand = new ArrayValue([]);
+          }
+          return applyDefined.call(this, operand, filter, environment);
+        };
+        """;
+
     private readonly Engine _engine;
     private readonly JsValue _render;
 
@@ -45,7 +62,7 @@ internal sealed class JinjaScript : IDisposable
         _render = Guard(() =>
         {
             // The engine's own strftime_now, a function of the file, reads the wall clock and knows few directives: ours takes its place.
-            _engine.Execute($"var load = function (module, exports, now) {{\n{Library.Value}\nstrftime_now = now;\n}};", "jinja.cjs");
+            _engine.Execute($"var load = function (module, exports, now) {{\n{Library.Value}\nstrftime_now = now;\n{Undefined}\n}};", "jinja.cjs");
             var compile = _engine.Evaluate(Frame, "frame.js");
             var now = JsValue.FromObject(_engine, (Func<string, string>)(format => Strftime.Format(clock.GetLocalNow(), format)));
             return _engine.Invoke(compile, [JsValue.FromObject(_engine, source), now]);
