@@ -31,6 +31,12 @@ switch (args[1])
     case "search":
         new SearchBench(model, path, threads).Run(traffic, Number(2, 2560), Number(3, 15));
         break;
+    case "trial":
+        HealTrials.Run(model, path, threads, traffic, args);
+        break;
+    case "heal":
+        new HealBench(model, path, threads).Masks(traffic, args[3], args[2], Number(4, 512), Number(5, 200));
+        break;
     default:
         Console.Error.WriteLine("Expected traffic or search.");
         return 2;

@@ -35,10 +35,15 @@ internal sealed class Workbench : IDisposable
 
     public ILlamaModel Model { get; }
 
-    public static Workbench Tiny(TinyModel model)
+    /// <param name="change">Done to the plan before it is written.</param>
+    public static Workbench Tiny(TinyModel model, Action<GgufEdit>? change = null)
     {
         var folder = Directory.CreateTempSubdirectory("finercut-prune-").FullName;
-        return new Workbench(model.WriteTo(System.IO.Path.Combine(folder, "model.gguf")), folder);
+        var path = System.IO.Path.Combine(folder, "model.gguf");
+        var plan = model.Plan();
+        change?.Invoke(plan);
+        GgufWriter.Write(plan, path);
+        return new Workbench(path, folder);
     }
 
     /// <summary>A file that is there already.</summary>

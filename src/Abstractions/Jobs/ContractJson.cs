@@ -18,7 +18,7 @@ namespace FinerCut.Jobs;
     NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     Converters =
     [
-        typeof(SnakeCaseEnum<SearchKind>), typeof(SnakeCaseEnum<DistanceKind>), typeof(SnakeCaseEnum<PrunePhase>), typeof(SnakeCaseEnum<PruneOutcome>),
+        typeof(SnakeCaseEnum<SearchKind>), typeof(SnakeCaseEnum<DistanceKind>), typeof(SnakeCaseEnum<HealingKind>), typeof(SnakeCaseEnum<PrunePhase>), typeof(SnakeCaseEnum<PruneOutcome>),
     ])]
 [JsonSerializable(typeof(PruneRequest))]
 [JsonSerializable(typeof(PruneResult))]

@@ -21,7 +21,14 @@ public interface IPruneTrafficSource
 }
 
 /// <summary>The two sets of a job, disjoint by conversation.</summary>
-public sealed record PruneTraffic(CalibrationSet Calibration, CalibrationSet HeldOut);
+public sealed record PruneTraffic(CalibrationSet Calibration, CalibrationSet HeldOut)
+{
+    /// <summary>Traffic that healing is fitted on: of the calibration conversations, as many tokens as healing may use. Null = the calibration set.</summary>
+    public CalibrationSet? Healing { get; init; }
+
+    /// <summary>General text given with the job; null where the model writes it itself.</summary>
+    public CalibrationSet? General { get; init; }
+}
 
 /// <summary>Recorded traffic that cannot be read. The message names file and line and never the text.</summary>
 public sealed class TrafficException(string message, Exception? inner = null) : Exception(message, inner);

@@ -12,6 +12,24 @@ public enum SearchKind
     LazyGreedy,
 }
 
+/// <summary>How what was removed is made up for, in closed form and without training.</summary>
+public enum HealingKind
+{
+    None,
+
+    /// <summary>Kept output projections' biases take up the mean of what is missing.</summary>
+    Constant,
+
+    /// <summary>A map of low rank stands in the place of each removed sublayer, as far as it is worth its bytes; biases as well.</summary>
+    LowRank,
+
+    /// <summary>Kept output projections are fitted anew, on the grid of their quantisation: no byte more, but for biases.</summary>
+    Refit,
+
+    /// <summary>Maps of low rank and fitted projections.</summary>
+    Auto,
+}
+
 public enum DistanceKind
 {
     /// <summary>Jensen-Shannon, textbook form: 0.5 KL(P||M) + 0.5 KL(Q||M), M the mean of both.</summary>
@@ -77,6 +95,19 @@ public sealed record PruneRequest
     public SearchKind Search { get; set; } = SearchKind.LazyGreedy;
 
     public DistanceKind Distance { get; set; } = DistanceKind.JensenShannon;
+
+    /// <summary>Models that are not written as deci (docs/pruning.md) are not healed, whatever stands here.</summary>
+    public HealingKind Healing { get; set; } = HealingKind.Auto;
+
+    /// <summary>Tokens that healing is fitted on: traffic up to half of them, the rest general text. 0 = twice <see cref="MaxCalibrationTokens"/>.</summary>
+    public int MaxHealingTokens { get; set; }
+
+    /// <summary>The same with the default worked out.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public int HealingTokens => MaxHealingTokens > 0 ? MaxHealingTokens : 2 * MaxCalibrationTokens;
+
+    /// <summary>A text file for the general half, blank lines between its texts; null = the model writes it itself from short openings.</summary>
+    public string? GeneralTextPath { get; set; }
 
     public GateThresholds Gate { get; set; } = new();
 

@@ -38,6 +38,9 @@ public static class PruneRequestCheck
         Check(request.Budget, Expect);
         Expect(Enum.IsDefined(request.Search), "search", request.Search, "paper or lazy_greedy");
         Expect(Enum.IsDefined(request.Distance), "distance", request.Distance, "one of the measures in docs/pruning.md");
+        Expect(Enum.IsDefined(request.Healing), "healing", request.Healing, "none, constant, low_rank, refit or auto");
+        Expect(request.MaxHealingTokens == 0 || request.MaxHealingTokens >= request.MinTokens, "max_healing_tokens", request.MaxHealingTokens, $"0, or at least min_tokens ({request.MinTokens})");
+        Expect(request.GeneralTextPath is null || request.GeneralTextPath.Length > 0, "general_text_path", request.GeneralTextPath, "a text file, or nothing");
         Check(request.Gate, Expect);
         foreach (var name in request.Keep.IsDefault ? [] : request.Keep) Expect(Sublayer.TryParse(name, out _), "keep", name, "a sublayer such as attn:0 or ffn:7");
         Expect(!request.WarmUp || request.Search == SearchKind.Paper, "warm_up", request.WarmUp, "false, or search paper");

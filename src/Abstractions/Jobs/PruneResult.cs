@@ -57,6 +57,12 @@ public sealed record PruneResult
 
     public ImmutableArray<PruneStep> Steps { get; set; } = [];
 
+    /// <summary>What was healed, such as "attn:6 rank 32" or "ffn:6 refit", in the order of the residual stream.</summary>
+    public ImmutableArray<string> Healed { get; set; } = [];
+
+    /// <summary>Bytes that healing added to the file: sites and new biases.</summary>
+    public long HealingBytes { get; set; }
+
     /// <summary>Removed sublayers and units, in the order of the residual stream.</summary>
     public ImmutableArray<string> Removed { get; set; } = [];
 

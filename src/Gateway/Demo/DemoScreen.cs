@@ -58,6 +58,7 @@ public sealed class DemoScreen(IAnsiConsole console, TimeProvider time)
         PrunePhase.Loading => "loading the model",
         PrunePhase.Reference => "reference logits of the full model",
         PrunePhase.Search => "search: which sublayer matters least",
+        PrunePhase.Healing => "healing: closed-form fits, sublayer by sublayer",
         PrunePhase.Writing => "writing the lean file",
         PrunePhase.Verifying => "reloading the file and comparing it with the mask",
         PrunePhase.Gate => "gate: full against lean on held-out traffic",

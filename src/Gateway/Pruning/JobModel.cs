@@ -35,6 +35,10 @@ public sealed record PruneOrder
 
     public DistanceKind Distance { get; init; } = DistanceKind.JensenShannon;
 
+    public HealingKind Healing { get; init; } = HealingKind.Auto;
+
+    public int? MaxHealingTokens { get; init; }
+
     public GateThresholds Gate { get; init; } = new();
 
     public ImmutableArray<string> Keep { get; init; } = [];

@@ -21,6 +21,8 @@ public static partial class PruneOrderReader
             Budget = Budget(body),
             Search = body.Word<SearchKind>("search") ?? SearchKind.LazyGreedy,
             Distance = body.Word<DistanceKind>("distance") ?? DistanceKind.JensenShannon,
+            Healing = body.Word<HealingKind>("healing") ?? HealingKind.Auto,
+            MaxHealingTokens = body.Integer("max_healing_tokens", 16, 10_000_000),
             Gate = new GateThresholds
             {
                 MaxMeanKl = gate.Number("max_mean_kl", 0, 1000) ?? defaults.MaxMeanKl,

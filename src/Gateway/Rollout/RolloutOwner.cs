@@ -1,5 +1,4 @@
 using FinerCut.Gateway.Configuration;
-using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.OpenAi;
 using FinerCut.Gateway.Rollout.Trials;
 using FinerCut.Gateway.Routing;
@@ -13,18 +12,16 @@ namespace FinerCut.Gateway.Rollout;
 /// take <see cref="Current"/>. In what order things happen is what makes a swap lose nothing: worker up → probed → row committed → routes
 /// published → old upstream closed → drained → stopped.
 /// </summary>
-public sealed partial class RolloutOwner(string modelId, LiveConfig live, RolloutJournal journal, Staging staging, RouteOwner routes, Trials.Trials trials) : IDisposable
+public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journal, Staging staging, RouteOwner routes, Trials.Trials trials, TimeProvider time) : IDisposable
 {
     public const string FullVersion = "full";
 
     private readonly SemaphoreSlim _oneSwap = new(1);
     private readonly Lock _gate = new();
     private readonly Dictionary<string, CancellationTokenSource> _drains = new(StringComparer.Ordinal);
-    private readonly TimeProvider _time = journal.Time;
-    private volatile ModelRollout _current = ModelRollout.Empty(modelId);
+    private volatile ModelRollout _current = ModelRollout.Empty(model.Id);
 
-    /// <summary>As the settings have it now.</summary>
-    public ModelConfig Model => live.Model(modelId);
+    public ModelConfig Model => model;
 
     public ModelRollout Current => _current;
 
@@ -33,18 +30,18 @@ public sealed partial class RolloutOwner(string modelId, LiveConfig live, Rollou
     {
         lock (_gate)
         {
-            _current = journal.Load(Model.Id);
+            _current = journal.Load(model.Id);
             Commit(_current.Restart(Now()));
-            if (!_current.Versions.TryGetValue(FullVersion, out var full) || full.Path != Model.Path) Commit(RegisterFull(full));
+            if (!_current.Versions.TryGetValue(FullVersion, out var full) || full.Path != model.Path) Commit(RegisterFull(full));
         }
 
         var active = _current.Active!;
         _asleep = true;
-        await routes.ShareAsync(Model.Id, new ModelShare(active.Id) { Asleep = true });
+        await routes.ShareAsync(model.Id, new ModelShare(active.Id) { Asleep = true });
         var problem = active.Id == FullVersion ? null : ModelFiles.Problem(active.Path);
         if (problem is null)
         {
-            if (Model.Load == LoadMoment.Start || _current.OnTrial is not null) await WakeAsync(CancellationToken.None);
+            if (model.Load == LoadMoment.Start || _current.OnTrial is not null) await WakeAsync(CancellationToken.None);
         }
         else _ = SwapAsync(FullVersion, isRollback: true, $"The active version's file is not usable: {problem}", CancellationToken.None);
         await ResumeTrialAsync();
@@ -58,7 +55,7 @@ public sealed partial class RolloutOwner(string modelId, LiveConfig live, Rollou
     }
 
     /// <summary>As the settings say: active at once, or on trial first. Null when done; otherwise why not, and nothing has changed.</summary>
-    public Task<ApiError?> RollOutAsync(string versionId, string reason, CancellationToken cancellationToken) => Model.Rollout.Mode == RolloutMode.Direct
+    public Task<ApiError?> RollOutAsync(string versionId, string reason, CancellationToken cancellationToken) => model.Rollout.Mode == RolloutMode.Direct
         ? SwapAsync(versionId, isRollback: false, reason, cancellationToken)
         : TryAsync(versionId, weight: null, reason, cancellationToken);
 
@@ -90,7 +87,7 @@ public sealed partial class RolloutOwner(string modelId, LiveConfig live, Rollou
         if (!automatic && current.OnTrial is { } tried) return AbandonAsync(tried.Id, reason, cancellationToken);
         if (current.Active?.Replaced is not { } target || !current.Versions.TryGetValue(target, out var version))
         {
-            return Task.FromResult<ApiError?>(ApiError.Conflict($"The active version of {Model.Id} replaced none: there is nothing to roll back to.", "no_previous_version"));
+            return Task.FromResult<ApiError?>(ApiError.Conflict($"The active version of {model.Id} replaced none: there is nothing to roll back to.", "no_previous_version"));
         }
 
         if (automatic && version.State is VersionState.RolledBack or VersionState.RollingBack or VersionState.Failed)
@@ -103,7 +100,7 @@ public sealed partial class RolloutOwner(string modelId, LiveConfig live, Rollou
 
     public void Dispose()
     {
-        trials.End(Model.Id);
+        trials.End(model.Id);
         _oneSwap.Dispose();
     }
 
@@ -112,30 +109,30 @@ public sealed partial class RolloutOwner(string modelId, LiveConfig live, Rollou
     {
         var left = _current.Active!;
         Change(rollout => rollout.Promote(versionId, isRollback, reason, Now()));
-        trials.End(Model.Id);
+        trials.End(model.Id);
         _asleep = false;
-        await routes.ShareAsync(Model.Id, new ModelShare(versionId));
+        await routes.ShareAsync(model.Id, new ModelShare(versionId));
         BeginDrain(left);
     }
 
     private static ApiError TrialRuns(VersionModel tried) =>
         ApiError.Conflict($"Version {tried.Id} is on trial ({tried.State}): promote it or roll it back first.", "trial_runs");
 
-    private WorkerSpec Spec(VersionModel version) => new(Model.Id, version.Id, version.Path, Model.ContextSize, Model.Parallel, Model.Threads);
+    private WorkerSpec Spec(VersionModel version) => new(model.Id, version.Id, version.Path, model.ContextSize, model.Parallel, model.Threads);
 
     private RolloutChange RegisterFull(VersionModel? known)
     {
         var now = Now();
-        var fresh = new VersionModel(FullVersion, known?.State ?? VersionState.Registered, Model.Path, new FileInfo(Model.Path).Length, null, now) { Replaced = known?.Replaced };
+        var fresh = new VersionModel(FullVersion, known?.State ?? VersionState.Registered, model.Path, new FileInfo(model.Path).Length, null, now) { Replaced = known?.Replaced };
         return _current.Register(fresh, "From the settings.", now);
     }
 
-    /// <summary>Null once the version is staged. One caller at a _time.</summary>
+    /// <summary>Null once the version is staged. One caller at a time.</summary>
     private async Task<ApiError?> StageAsync(string versionId, string reason, CancellationToken cancellationToken)
     {
         if (!_current.Versions.TryGetValue(versionId, out var version))
         {
-            return ApiError.NotFound($"The model {Model.Id} has no version '{versionId}'. Versions: {string.Join(", ", _current.Versions.Keys)}.", "version_not_found");
+            return ApiError.NotFound($"The model {model.Id} has no version '{versionId}'. Versions: {string.Join(", ", _current.Versions.Keys)}.", "version_not_found");
         }
 
         if (!File.Exists(version.Path)) return ApiError.Conflict($"The file of version {versionId} is not there.", "version_file_missing");
@@ -169,7 +166,7 @@ public sealed partial class RolloutOwner(string modelId, LiveConfig live, Rollou
         lock (_gate)
         {
             // All doors to the worker, also those of an earlier time at which it was active.
-            var upstreams = routes.Closed(Model.Id, left.Id);
+            var upstreams = routes.Closed(model.Id, left.Id);
             var cancel = new CancellationTokenSource();
             _drains[left.Id] = cancel;
             _ = DrainAsync(left, upstreams, cancel);
@@ -181,12 +178,12 @@ public sealed partial class RolloutOwner(string modelId, LiveConfig live, Rollou
         var drained = Task.WhenAll(upstreams.Select(upstream => upstream.Drained));
         try
         {
-            await drained.WaitAsync(Model.DrainTimeout, _time, cancel.Token);
+            await drained.WaitAsync(model.DrainTimeout, time, cancel.Token);
         }
         catch (TimeoutException)
         {
             foreach (var upstream in upstreams) upstream.End();
-            await Task.WhenAny(drained, Task.Delay(TimeSpan.FromSeconds(5), _time, CancellationToken.None));
+            await Task.WhenAny(drained, Task.Delay(TimeSpan.FromSeconds(5), time, CancellationToken.None));
         }
         catch (OperationCanceledException)
         {
@@ -212,7 +209,7 @@ public sealed partial class RolloutOwner(string modelId, LiveConfig live, Rollou
     {
         lock (_gate)
         {
-            foreach (var version in _current.Superfluous(Model.Rollout.KeepVersions).ToArray())
+            foreach (var version in _current.Superfluous(model.Rollout.KeepVersions).ToArray())
             {
                 try
                 {
@@ -224,13 +221,13 @@ public sealed partial class RolloutOwner(string modelId, LiveConfig live, Rollou
                     continue;
                 }
 
-                Change(rollout => rollout.Apply(version.Id, VersionEvent.FileRemoved, $"Rollout:KeepVersions is {Model.Rollout.KeepVersions}.", Now()));
+                Change(rollout => rollout.Apply(version.Id, VersionEvent.FileRemoved, $"Rollout:KeepVersions is {model.Rollout.KeepVersions}.", Now()));
             }
         }
     }
 
     /// <summary>To the millisecond, as it is kept: the state reads the same before and after a restart.</summary>
-    private DateTimeOffset Now() => DateTimeOffset.FromUnixTimeMilliseconds(_time.GetUtcNow().ToUnixTimeMilliseconds());
+    private DateTimeOffset Now() => DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
 
     private bool Change(Func<ModelRollout, RolloutChange?> change)
     {

@@ -1,4 +1,5 @@
 using System.Net;
+using FinerCut.Gateway.Configuration;
 using Microsoft.Extensions.Primitives;
 using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Forwarder;
@@ -18,14 +19,14 @@ public sealed class YarpRoutes : IProxyConfigProvider, IConfigChangeListener
     private readonly HttpClientConfig _client;
     private volatile Snapshot _snapshot;
 
-    public YarpRoutes()
+    public YarpRoutes(ForwardingConfig forwarding)
     {
         // Time-outs are AnswerGuard's: it knows first byte from idle and ends streams cleanly. YARP's own would abort the connection.
         _request = new ForwarderRequestConfig
         {
             Version = HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            ActivityTimeout = TimeSpan.FromDays(7),
+            ActivityTimeout = forwarding.FirstByteTimeout + forwarding.IdleTimeout + TimeSpan.FromHours(1),
         };
         _client = new HttpClientConfig();
         _snapshot = new Snapshot([Route], [Cluster(Unrouted, [])]);

@@ -5,6 +5,7 @@ using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Checkpoints;
 using FinerCut.Pruning.Gates;
+using FinerCut.Pruning.Healing;
 using FinerCut.Pruning.Proofs;
 using FinerCut.Pruning.Rewriting;
 using FinerCut.Pruning.Scoring;
@@ -66,7 +67,9 @@ internal sealed class PruneJob : IDisposable
             Path.Combine(Request.WorkFolder, "checkpoint.json"), JobFingerprint.Of(Request, _full.Sha256, _traffic.Calibration));
         var units = FileUnits.Sublayers(_full.File.Model, _full.Shape);
         var steps = new List<PruneStep>();
-        var mask = Search(journal, units, steps, cancellationToken);
+        var healing = new JobHealing(_context, _full, _traffic);
+        var mask = Search(journal, healing.Costs(FileUnits.Costs(_full.File.Model, units)), steps, cancellationToken);
+        var healed = healing.Heal(mask, _progress, cancellationToken);
         var result = new PruneResult
         {
             JobId = Request.JobId,
@@ -77,14 +80,16 @@ internal sealed class PruneJob : IDisposable
             Evaluations = steps.Sum(step => step.Evaluations),
             CalibrationTokens = _traffic.Calibration.TokenCount,
             HeldOutTokens = _traffic.HeldOut.TokenCount,
+            Healed = healed.Summary,
+            HealingBytes = healed.Bytes,
         };
 
         // Under another name until the gate has spoken: what stands at the output path has passed.
         var unproven = Request.OutputPath + ".unproven";
         try
         {
-            Write(mask, steps, unproven, cancellationToken);
-            result = Prove(result, mask, unproven, cancellationToken);
+            Write(mask, healed, steps, unproven, cancellationToken);
+            result = Prove(result, new HealedMask(mask, healed, _full.File), unproven, cancellationToken);
             if (result.Outcome == PruneOutcome.Passed)
             {
                 File.Move(unproven, Request.OutputPath, overwrite: true);
@@ -143,14 +148,14 @@ internal sealed class PruneJob : IDisposable
         }
     }
 
-    private CutMask Search(EvaluationJournal journal, UnitMap units, List<PruneStep> steps, CancellationToken cancellationToken)
+    private CutMask Search(EvaluationJournal journal, UnitCosts costs, List<PruneStep> steps, CancellationToken cancellationToken)
     {
+        var units = costs.Units;
         using var scorer = GraphMaskScorer.Create(
             _full.Model, units, _traffic.Calibration, Request.Distance, new ScoringOptions(_context.Threads),
             (done, all) => _progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
         _progress.SearchBegins(journal.Count, journal.Seconds);
         var journaled = new JournaledScorer(scorer, journal, _context.Time);
-        var costs = FileUnits.Costs(_full.File.Model, units);
         var problem = new SearchProblem(Candidate.Sublayers(units, KeptOf(Request)), costs, SearchBudget.Of(Request.Budget, _full.Shape), Request.WarmUp);
         _progress.OnStep = step =>
         {
@@ -172,24 +177,24 @@ internal sealed class PruneJob : IDisposable
         }
     }
 
-    private void Write(CutMask mask, List<PruneStep> steps, string path, CancellationToken cancellationToken)
+    private void Write(CutMask mask, HealedModel healed, List<PruneStep> steps, string path, CancellationToken cancellationToken)
     {
         _progress.Phase(PrunePhase.Writing, 0, 1);
         var method = $"{Word(Request.Search)}/{Word(Request.Distance)}";
         var provenance = new Provenance(_full.Sha256, [.. steps.Select(step => step.Removed)], [.. steps.Select(step => step.Distance)], method);
-        GgufWriter.Write(Rewriters.For(_full.Shape.Architecture).Plan(_full.File, mask, provenance), path, null, cancellationToken);
+        GgufWriter.Write(Rewriters.For(_full.Shape.Architecture).Plan(_full.File, mask, provenance, healed), path, null, cancellationToken);
         _progress.Phase(PrunePhase.Writing, 1, 1);
     }
 
-    private PruneResult Prove(PruneResult result, CutMask mask, string path, CancellationToken cancellationToken)
+    private PruneResult Prove(PruneResult result, HealedMask expected, string path, CancellationToken cancellationToken)
     {
         using var lean = _context.Runtime.Load(new ModelOptions { Path = path }, null, cancellationToken);
         var proof = FileProof.Run(
-            _full.Model, lean, mask, _traffic.HeldOut, new ScoringOptions(_context.Threads), (done, all) => _progress.Phase(PrunePhase.Verifying, done, all), cancellationToken);
+            _full.Model, lean, expected, _traffic.HeldOut, new ScoringOptions(_context.Threads), (done, all) => _progress.Phase(PrunePhase.Verifying, done, all), cancellationToken);
         _progress.Phase(PrunePhase.Gate, 0, 1);
         using var written = GgufFile.Open(path);
         var tolerance = Math.Max(_context.MaxMaskedFileDifference, Rewriters.ToleranceOf(_full.File.Model, written.Model.Architecture!));
-        var gate = Gate.Judge(proof.Conversations, Request.Gate, Request.Seed, proof.MaxDifference, tolerance);
+        var gate = Gate.Judge(proof.Conversations, Request.Gate, Request.Seed, proof.MaxDifference, tolerance, proof.SimulationKl);
         _progress.Phase(PrunePhase.Gate, 1, 1);
         var (full, fast) = new SpeedProbe(_context.Time, _context.Threads).Compare(
             _full.Model, lean, (done, all) => _progress.Phase(PrunePhase.Measuring, done, all), cancellationToken);
@@ -201,7 +206,7 @@ internal sealed class PruneJob : IDisposable
             Gate = gate,
             Full = new ModelFigures(_full.File.Length, sublayers, KvBytes(_full.Shape.Blocks.Sum(block => block.KvGroupCount)), full.Prefill, full.Decode, _full.Sha256),
             Lean = new ModelFigures(
-                written.Length, sublayers - mask.GoneSublayers().Count(), KvBytes(KvHeads(written.Model)), fast.Prefill, fast.Decode, JobFingerprint.OfFile(path, cancellationToken)),
+                written.Length, sublayers - expected.Mask.GoneSublayers().Count(), KvBytes(KvHeads(written.Model)), fast.Prefill, fast.Decode, JobFingerprint.OfFile(path, cancellationToken)),
         };
     }
 

@@ -4,6 +4,7 @@ using FinerCut.Calibration;
 using FinerCut.Masks;
 using FinerCut.Pruning.Distances;
 using FinerCut.Pruning.Gates;
+using FinerCut.Pruning.Healing;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Runtime;
 using FinerCut.Jobs;
@@ -13,7 +14,8 @@ namespace FinerCut.Pruning.Proofs;
 /// <summary>What a written lean file was found to be on held-out traffic.</summary>
 /// <param name="Conversations">Full model against the file, in the set's order.</param>
 /// <param name="MaxDifference">Largest difference of a logit between the masked full model and the file.</param>
-public sealed record ProofFigures(ImmutableArray<ConversationFigures> Conversations, double MaxDifference);
+/// <param name="SimulationKl">Mean KL of the file from the simulation that healing was fitted in, nats a token; null where nothing was healed.</param>
+public sealed record ProofFigures(ImmutableArray<ConversationFigures> Conversations, double MaxDifference, double? SimulationKl = null);
 
 /// <summary>
 /// Loads the file as any server would and runs it beside the full model and the masked full model, batch by batch, so that no more than one
@@ -25,8 +27,14 @@ internal static class FileProof
     /// <param name="lean">The lean file, loaded the same way.</param>
     /// <param name="progress">Batches done.</param>
     public static ProofFigures Run(
-        ILlamaModel full, ILlamaModel lean, CutMask mask, CalibrationSet heldOut, ScoringOptions options, Action<int, int> progress, CancellationToken cancellationToken)
+        ILlamaModel full, ILlamaModel lean, CutMask mask, CalibrationSet heldOut, ScoringOptions options, Action<int, int> progress, CancellationToken cancellationToken) =>
+        Run(full, lean, new HealedMask(mask, HealedModel.None, null), heldOut, options, progress, cancellationToken);
+
+    /// <summary>The same of a healed file: it is compared with the masked model in which healing is simulated.</summary>
+    internal static ProofFigures Run(
+        ILlamaModel full, ILlamaModel lean, HealedMask expected, CalibrationSet heldOut, ScoringOptions options, Action<int, int> progress, CancellationToken cancellationToken)
     {
+        var mask = expected.Mask;
         var batches = TokenBatches.Pack(heldOut, options.BatchTokens(full.Info.VocabularySize));
         using var masked = new MaskedModel(full, mask.Units.Shape, batches.Capacity, options.Threads);
         using var decoder = new TokenDecoder(lean, batches.Capacity, options.Threads, null);
@@ -35,6 +43,8 @@ internal static class FileProof
         Array.Fill(figures, new ConversationFigures(0, 0, 0, 0, 0));
         var maxDifference = 0.0;
         var reference = new float[batches.Capacity][];
+        var simulation = expected.Healed.IsEmpty ? null : HealedSimulation.Begin(masked, expected, batches, options.Threads, cancellationToken);
+        var simulationKl = 0.0;
         for (var batch = 0; batch < batches.Batches.Length; batch++)
         {
             var sequences = batches.Batches[batch];
@@ -46,15 +56,21 @@ internal static class FileProof
             decoder.ForEachRow(options.Threads, (row, logits, _) => rows[row] = RowFigures.Of(reference[row], logits, next[row]));
             Add(figures, sequences, rows);
 
-            masked.Decode(sequences, mask, cancellationToken);
-            var differences = new double[sequences.Tokens];
+            if (simulation is null) masked.Decode(sequences, mask, cancellationToken);
+            else simulation.DecodeLogits(batch, cancellationToken);
+            var (differences, divergences) = (new double[sequences.Tokens], new double[sequences.Tokens]);
             var ofFile = decoder.Rows();
-            masked.Decoder.ForEachRow(options.Threads, (row, logits, _) => differences[row] = MaxDifference(logits, ofFile[row]));
+            masked.Decoder.ForEachRow(options.Threads, (row, logits, _) =>
+            {
+                differences[row] = MaxDifference(logits, ofFile[row]);
+                if (simulation is not null) divergences[row] = LogitDistance.Between(DistanceKind.KullbackLeibler, logits, LogitDistance.LogSumExp(logits), ofFile[row]);
+            });
+            foreach (var divergence in divergences) simulationKl += divergence;
             foreach (var difference in differences) maxDifference = difference > maxDifference || double.IsNaN(difference) ? difference : maxDifference;
             progress(batch + 1, batches.Batches.Length);
         }
 
-        return new ProofFigures([.. figures], maxDifference);
+        return new ProofFigures([.. figures], maxDifference, simulation is null ? null : simulationKl / batches.Rows);
     }
 
     private static void Copy(ReadOnlySpan<float> logits, ref float[] target)

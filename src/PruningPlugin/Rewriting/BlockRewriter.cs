@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using FinerCut.Gguf;
 using FinerCut.Masks;
+using FinerCut.Pruning.Healing;
 using FinerCut.Pruning.Shapes;
 
 namespace FinerCut.Pruning.Rewriting;
@@ -13,11 +14,12 @@ public sealed class BlockRewriter(string architecture) : IArchitectureRewriter
 {
     public string Architecture => architecture;
 
-    public GgufEdit Plan(GgufShards source, CutMask mask, Provenance provenance)
+    public GgufEdit Plan(GgufShards source, CutMask mask, Provenance provenance, HealedModel? healed = null)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(mask);
         ArgumentNullException.ThrowIfNull(provenance);
+        if (healed is { IsEmpty: false }) throw new UnsupportedModelException($"Lean {architecture} models are not healed: they are not written as deci.");
         return Plan(source, WholeBlocks(mask, LeanForm.Of(source.Model).Reason), provenance);
     }
 

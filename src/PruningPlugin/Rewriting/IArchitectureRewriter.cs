@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using FinerCut.Gguf;
 using FinerCut.Masks;
+using FinerCut.Pruning.Healing;
 
 namespace FinerCut.Pruning.Rewriting;
 
@@ -12,13 +13,13 @@ public interface IArchitectureRewriter
 
     /// <summary>
     /// Plans the file. Its logits are those of the full model under the mask, within <see cref="Rewriters.ToleranceOf"/> on the CPU. Nothing is
-    /// written yet; the source must stay open until then.
+    /// written yet; the source must stay open until then. What is <paramref name="healed"/> is in it, within its types' rounding.
     /// </summary>
     /// <exception cref="Shapes.UnsupportedModelException">What the mask removes cannot be left out; the message names it.</exception>
-    GgufEdit Plan(GgufShards source, CutMask mask, Provenance provenance);
+    GgufEdit Plan(GgufShards source, CutMask mask, Provenance provenance, HealedModel? healed = null);
 
     /// <summary>The same for a model that lies in one file.</summary>
-    GgufEdit Plan(GgufFile source, CutMask mask, Provenance provenance) => Plan(GgufShards.Of(source), mask, provenance);
+    GgufEdit Plan(GgufFile source, CutMask mask, Provenance provenance, HealedModel? healed = null) => Plan(GgufShards.Of(source), mask, provenance, healed);
 }
 
 /// <summary>The rewriters there are.</summary>

@@ -1,5 +1,6 @@
 using FinerCut.Gguf;
 using FinerCut.Masks;
+using FinerCut.Pruning.Healing;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Pruning.Shapes;
 
@@ -7,29 +8,32 @@ namespace FinerCut.Pruning.Rewriting;
 
 /// <summary>
 /// Models with an architecture beside them whose blocks may differ (<see cref="LeanForm"/>): what is kept of their sublayers is packed into
-/// blocks of it. A result whose blocks are whole stays what it was. Kept tensor data is copied untouched.
+/// blocks of it. A result whose blocks are whole stays what it was. Kept tensor data is copied untouched, but for what is healed.
 /// </summary>
 public sealed class PackingRewriter(string architecture) : IArchitectureRewriter
 {
     public string Architecture => architecture;
 
-    public GgufEdit Plan(GgufShards source, CutMask mask, Provenance provenance)
+    public GgufEdit Plan(GgufShards source, CutMask mask, Provenance provenance, HealedModel? healed = null)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(mask);
         ArgumentNullException.ThrowIfNull(provenance);
         var form = LeanForm.Of(source.Model);
+        healed ??= HealedModel.None;
+        if (!healed.IsEmpty && form.Architecture != "deci") throw new UnsupportedModelException($"Lean {architecture} models are not healed: they are not written as deci.");
         if (form.Architecture is null) return BlockRewriter.Plan(source, BlockRewriter.WholeBlocks(mask, form.Reason), provenance);
-        var blocks = PackedBlock.Pack(mask);
+        var blocks = PackedBlock.Pack(mask, healed);
         if (blocks.Length == 0) throw new UnsupportedModelException("The mask removes every sublayer: no model is left.");
         var whole = blocks.All(block => block is { Attention: not null, Ffn: not null }) && mask.Units.Shape.Sublayers().All(sublayer => mask.IsGone(sublayer) || !mask.IsTouched(sublayer));
-        if (whole) return BlockRewriter.Plan(source, blocks, provenance);
+        if (whole && healed.IsEmpty) return BlockRewriter.Plan(source, blocks, provenance);
         var counts = blocks.Select((block, index) => CountsOf(block, index == 0 || !HasAttentionFree(form), mask)).ToArray();
         var edit = source.EditKeys();
-        var regular = form is { Architecture: "deci", Heads: HeadOrder.Same } && counts.All(count => count == counts[0]);
+        var regular = form is { Architecture: "deci", Heads: HeadOrder.Same } && counts.All(count => count == counts[0]) && healed.IsEmpty;
         SetKeys(edit, source.Model, counts, blocks, mask.Units.Shape, regular ? Architecture : form.Architecture);
         provenance.AddTo(edit);
         AddTensors(edit, source, blocks, new BlockTensors(source, mask, form), HasAttentionFree(form));
+        HealedTensors.Put(edit, source, blocks, healed);
         return edit;
     }
 
@@ -56,7 +60,7 @@ public sealed class PackingRewriter(string architecture) : IArchitectureRewriter
             width = mask.Units.Shape.Blocks[ffn].FfnLength - gone;
         }
 
-        return (heads, kvHeads, width);
+        return (heads, kvHeads, block.Site?.Rank ?? width);
     }
 
     private void SetKeys(GgufEdit edit, GgufModel source, (int Heads, int KvHeads, int Ffn)[] counts, IReadOnlyList<PackedBlock> blocks, ModelShape shape, string lean)
@@ -102,7 +106,7 @@ public sealed class PackingRewriter(string architecture) : IArchitectureRewriter
         var attention = block.Attention is { } attentionOf ? tensors.Kept(new Sublayer(attentionOf, SublayerKind.Attention), index)
             : standIn ? tensors.ZeroAttention(index)
             : [];
-        var ffn = block.Ffn is { } ffnOf ? tensors.Kept(new Sublayer(ffnOf, SublayerKind.Ffn), index) : tensors.ZeroFfn(index);
+        var ffn = block.Ffn is { } ffnOf ? tensors.Kept(new Sublayer(ffnOf, SublayerKind.Ffn), index) : block.Site is { } site ? HealedTensors.Of(site, index) : tensors.ZeroFfn(index);
         foreach (var tensor in attention.Concat(ffn)) edit.Add(tensor);
     }
 }

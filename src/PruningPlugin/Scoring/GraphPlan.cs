@@ -29,6 +29,7 @@ internal sealed class GraphPlan
     private readonly NodeAction[] _actions;
     private readonly int[] _orders;
     private readonly bool[] _captures;
+    private readonly bool[] _reads;
 
     private GraphPlan(RecordedGraph graph)
     {
@@ -38,6 +39,7 @@ internal sealed class GraphPlan
         _actions = new NodeAction[graph.Ops.Length];
         _orders = new int[graph.Ops.Length];
         _captures = new bool[graph.Ops.Length];
+        _reads = new bool[graph.Ops.Length];
     }
 
     public RecordedGraph Graph { get; }
@@ -51,15 +53,20 @@ internal sealed class GraphPlan
     /// <summary>Whether the node's result is a residual state to keep.</summary>
     public bool Captures(int node) => _captures[node];
 
-    /// <summary>Order of the sublayer that an action or capture at the node belongs to.</summary>
+    /// <summary>Whether the node is a projection whose input (operand 1) is to be read, once the action at the node is done.</summary>
+    public bool Reads(int node) => _reads[node];
+
+    /// <summary>Order of the sublayer that an action, capture or reading at the node belongs to.</summary>
     public int OrderAt(int node) => _orders[node];
 
     /// <param name="graph">The graph of the batch's shape.</param>
     /// <param name="mask">What is gone.</param>
     /// <param name="restore">Order of the sublayer whose kept residual state the decode starts from; -1 = from the tokens.</param>
     /// <param name="capture">Orders of sublayers after which the residual state is kept.</param>
+    /// <param name="inputs">Orders of sublayers, kept at least in part, whose projections' inputs are read.</param>
     /// <param name="logits">Whether the graph's result is wanted.</param>
-    public static GraphPlan Build(RecordedGraph graph, CutMask mask, int restore, IReadOnlyCollection<int> capture, bool logits)
+    public static GraphPlan Build(
+        RecordedGraph graph, CutMask mask, int restore, IReadOnlyCollection<int> capture, IReadOnlyCollection<int> inputs, bool logits)
     {
         var plan = new GraphPlan(graph);
         var cut = new Dictionary<int, int>();
@@ -75,6 +82,14 @@ internal sealed class GraphPlan
             var residual = graph.Sublayers[order]!.Value.Residual;
             plan._compute[residual] = plan._captures[residual] = plan._endGroup[residual] = true;
             plan._orders[residual] = order;
+        }
+
+        foreach (var order in inputs)
+        {
+            var projection = graph.Sublayers[order]!.Value.Projection;
+            plan._compute[projection] = plan._reads[projection] = true;
+            plan._orders[projection] = order;
+            if (projection > 0) plan._endGroup[projection - 1] = true;
         }
 
         for (var node = graph.Ops.Length - 1; node >= 0; node--)

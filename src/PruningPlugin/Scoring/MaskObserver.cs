@@ -14,6 +14,7 @@ public sealed class MaskObserver : IGraphObserver
     private GraphRecorder? _recorder;
     private GraphPlan? _plan;
     private ResidualStates? _states;
+    private ProjectionInputs? _inputs;
     private ImmutableArray<(int Start, int End)>[] _channels = [];
     private int _batch;
     private int _next;
@@ -24,9 +25,9 @@ public sealed class MaskObserver : IGraphObserver
     internal void Record(GraphRecorder recorder) => (_recorder, _plan, _failure, _broken) = (recorder, null, null, false);
 
     /// <summary>The next decode follows the plan.</summary>
-    internal void Follow(GraphPlan plan, CutMask mask, ResidualStates? states, int batch)
+    internal void Follow(GraphPlan plan, CutMask mask, StateUse use)
     {
-        (_recorder, _plan, _states, _batch, _next, _failure, _broken) = (null, plan, states, batch, 0, null, false);
+        (_recorder, _plan, _states, _inputs, _batch, _next, _failure, _broken) = (null, plan, use.States, use.Inputs, use.Batch, 0, null, false);
         _channels = new ImmutableArray<(int, int)>[plan.Graph.Sublayers.Length];
         foreach (var sublayer in mask.Units.Shape.Sublayers())
         {
@@ -38,7 +39,7 @@ public sealed class MaskObserver : IGraphObserver
     internal void Finish(bool complete)
     {
         var (failure, plan, next) = (_failure, _plan, _next);
-        (_recorder, _plan, _states, _failure) = (null, null, null, null);
+        (_recorder, _plan, _states, _inputs, _failure) = (null, null, null, null, null);
         if (failure is not null) ExceptionDispatchInfo.Throw(failure);
         if (complete && plan is not null && next != plan.Graph.Ops.Length)
         {
@@ -98,6 +99,7 @@ public sealed class MaskObserver : IGraphObserver
                 break;
         }
 
+        if (plan.Reads(index)) _inputs!.Read(_batch, plan.OrderAt(index), node.Source(1));
         return plan.EndsGroup(index);
     }
 

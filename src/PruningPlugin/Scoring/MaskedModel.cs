@@ -27,7 +27,7 @@ internal sealed class MaskedModel : IDisposable
     public void Decode(PackedSequences sequences, CutMask mask, StateUse states, bool logits, CancellationToken cancellationToken)
     {
         var graph = GraphOf(sequences, cancellationToken);
-        _observer.Follow(GraphPlan.Build(graph, mask, states.Restore, states.Capture, logits), mask, states.States, states.Batch);
+        _observer.Follow(GraphPlan.Build(graph, mask, states.Restore, states.Capture, states.Inputs?.Orders ?? [], logits), mask, states);
         Run(sequences, cancellationToken);
     }
 
@@ -61,4 +61,5 @@ internal sealed class MaskedModel : IDisposable
 /// <param name="Batch">Whose states: the batch's number.</param>
 /// <param name="Restore">Order of the sublayer after which the run begins, -1 = from the tokens.</param>
 /// <param name="Capture">Orders of sublayers after which states are kept.</param>
-internal readonly record struct StateUse(ResidualStates? States, int Batch, int Restore, IReadOnlyCollection<int> Capture);
+/// <param name="Inputs">Where projections' inputs go, null where none is wanted.</param>
+internal readonly record struct StateUse(ResidualStates? States, int Batch, int Restore, IReadOnlyCollection<int> Capture, ProjectionInputs? Inputs = null);

@@ -57,6 +57,13 @@ internal sealed class ResidualStates
         return state;
     }
 
+    /// <summary>Gives a state's memory back.</summary>
+    public void Release(int batch, int order)
+    {
+        _states[batch][order] = null;
+        _valid[batch][order] = false;
+    }
+
     /// <summary>Forgets the states after <paramref name="order"/> and later ones.</summary>
     public void InvalidateFrom(int order)
     {

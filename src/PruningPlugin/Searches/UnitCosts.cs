@@ -29,6 +29,11 @@ public sealed class UnitCosts
         return mask.Removed().Sum(unit => _unitBytes[unit]) + mask.GoneSublayers().Sum(sublayer => _shared[sublayer.Order]);
     }
 
+    /// <summary>The same where something new stands in the place of each sublayer that is gone: it saves that much less.</summary>
+    /// <param name="bytes">Of what stands there.</param>
+    public UnitCosts WithReplacement(long bytes) =>
+        new(_units, _unitBytes, [.. _shared.Select((own, order) => _units.Parts[order].Length == 0 ? own : own - bytes)]);
+
     /// <summary>Each sublayer's bytes spread evenly over its parts, nothing shared: for models that are known by their shape only.</summary>
     public static UnitCosts Even(UnitMap units)
     {

@@ -41,7 +41,29 @@ internal sealed class RecordedTraffic(TimeProvider clock) : IPruneTrafficSource
         }
 
         return new PruneTraffic(
-            Read("calibration", request.CalibrationPath, request.MaxCalibrationTokens), Read("held-out", request.HeldOutPath, request.MaxHeldOutTokens));
+            Read("calibration", request.CalibrationPath, request.MaxCalibrationTokens), Read("held-out", request.HeldOutPath, request.MaxHeldOutTokens))
+        {
+            Healing = request.Healing == HealingKind.None ? null : Read("healing", request.CalibrationPath, request.HealingTokens / 2),
+            General = request.Healing == HealingKind.None || request.GeneralTextPath is null ? null : General(request, request.GeneralTextPath, model.Vocabulary),
+        };
+    }
+
+    /// <summary>Texts of a file as sequences, cut at blank lines and where they are too long.</summary>
+    private static CalibrationSet General(PruneRequest request, string path, IVocabulary vocabulary)
+    {
+        var texts = string.Join('\n', ReadLines(path)).Split("\n\n", StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        var sequences = ImmutableArray.CreateBuilder<TokenSequence>();
+        var left = request.HealingTokens;
+        foreach (var piece in texts.SelectMany(text => vocabulary.Tokenize(text, addSpecial: true, parseSpecial: false).Chunk(request.MaxSequenceTokens)))
+        {
+            if (left < MinSequenceTokens) break;
+            if (piece.Length < MinSequenceTokens) continue;
+            var length = Math.Min(piece.Length, left);
+            sequences.Add(new TokenSequence($"general:{sequences.Count}", [.. piece.AsSpan(0, length)], length));
+            left -= length;
+        }
+
+        return sequences.Count > 0 ? new CalibrationSet("general", sequences.ToImmutable()) : throw new TrafficException($"The text file {path} holds no text of {MinSequenceTokens} tokens.");
     }
 
     private ChatTemplate Compile(ILlamaModel model, TemplateTokens special)

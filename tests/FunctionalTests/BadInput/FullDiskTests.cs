@@ -18,7 +18,7 @@ public class FullDiskTests(LeanGateway lean)
         using var mount = SmallDisk.Over(versions, megabytes: 40);
         if (mount is null) Assert.Skip("Mounting a small file system needs root.");
         var job = await lean.PruneAsync(
-            new JsonObject { ["budget"] = new JsonObject { ["sublayers"] = 1 }, ["max_calibration_tokens"] = 160, ["max_held_out_tokens"] = 160, ["min_tokens"] = 64, ["max_sequence_tokens"] = 40 },
+            new JsonObject { ["healing"] = "none", ["budget"] = new JsonObject { ["sublayers"] = 1 }, ["max_calibration_tokens"] = 160, ["max_held_out_tokens"] = 160, ["min_tokens"] = 64, ["max_sequence_tokens"] = 40 },
             cancellationToken);
         Assert.Equal("failed", job["state"]!.GetValue<string>());
         Assert.Equal("disk_full", job["error"]!["code"]!.GetValue<string>());

@@ -32,7 +32,7 @@ public sealed class LeanGateway : IAsyncLifetime
         Job = await PruneAsync(
             new JsonObject
             {
-                ["budget"] = new JsonObject { ["sublayers"] = 2 },
+                ["healing"] = "none", ["budget"] = new JsonObject { ["sublayers"] = 2 },
                 ["max_calibration_tokens"] = 240,
                 ["max_sequence_tokens"] = 48,
                 ["max_held_out_tokens"] = 384,

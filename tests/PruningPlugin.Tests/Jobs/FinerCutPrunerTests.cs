@@ -22,7 +22,7 @@ public sealed class FinerCutPrunerTests : IDisposable
     private PruneRequest Request => new()
     {
         JobId = "job", ModelPath = Path.Combine(_folder, "model.gguf"), OutputPath = Path.Combine(_folder, "lean.gguf"), WorkFolder = Path.Combine(_folder, "work"),
-        CalibrationPath = "calibration", HeldOutPath = "held-out", Budget = new PruneBudget(Sublayers: 3), Gate = Open, Threads = 1, MinTokens = 100,
+        CalibrationPath = "calibration", HeldOutPath = "held-out", Budget = new PruneBudget(Sublayers: 3), Gate = Open, Threads = 1, MinTokens = 100, Healing = HealingKind.None,
     };
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);

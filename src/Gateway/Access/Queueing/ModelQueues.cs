@@ -1,10 +1,10 @@
 using System.Collections.Concurrent;
-using FinerCut.Gateway.Configuration.Live;
+using FinerCut.Gateway.Configuration;
 
 namespace FinerCut.Gateway.Access.Queueing;
 
 /// <summary>One fair queue a model. Thread-safe.</summary>
-public sealed class ModelQueues(LiveConfig live, TimeProvider clock)
+public sealed class ModelQueues(GatewayConfig config, TimeProvider clock)
 {
     /// <summary>Requests on their way for every slot of a worker, so that none idles while an answer ends here.</summary>
     private const int PlacesASlot = 2;
@@ -15,17 +15,11 @@ public sealed class ModelQueues(LiveConfig live, TimeProvider clock)
 
     public FairQueue Of(string modelId) => _queues.GetOrAdd(modelId, id => new FairQueue(ConfigOf(id), clock));
 
-    /// <summary>After the settings changed.</summary>
-    public void Reconfigure()
-    {
-        foreach (var (modelId, queue) in _queues) queue.Reconfigure(ConfigOf(modelId));
-    }
-
     private QueueConfig ConfigOf(string modelId)
     {
-        var bounds = live.Current.Access.Queue;
+        var bounds = config.Access.Queue;
         if (bounds.Places > 0) return bounds;
-        var parallel = live.Find(modelId)?.Parallel ?? 4;
+        var parallel = config.Models.FirstOrDefault(model => model.Id == modelId)?.Parallel ?? 4;
         return bounds with { Places = PlacesASlot * parallel };
     }
 }

@@ -1,0 +1,35 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using FinerCut.Calibration;
+using FinerCut.Pruning.Texts;
+using FinerCut.Runtime;
+
+namespace FinerCut.PruneBench;
+
+internal static class HealTrials
+{
+    // trial MASKFILE|names TOKENS-TRAFFIC TOKENS-GENERAL variant...
+    public static void Run(ILlamaModel model, string path, int threads, ImmutableArray<TokenSequence> traffic, string[] args)
+    {
+        var (tokens, generalTokens) = (int.Parse(args[3]), int.Parse(args[4]));
+        var (calibration, heldOut) = ChatTraffic.Split(traffic, tokens, int.Parse(Environment.GetEnvironmentVariable("HELDOUT") ?? "1280"), 256);
+        var fit = calibration.Sequences.ToList();
+        if (generalTokens > 0)
+        {
+            var generated = ChatTraffic.Load("/tmp/heal/generated.jsonl", () => GeneratedText.Make(model, 8000, 128, 1, threads, done => Console.Error.Write($"\rgenerated {done}"), default));
+            fit.AddRange(generated.TakeWhile((_, index) => generated.Take(index).Sum(text => text.Tokens.Length) < generalTokens));
+        }
+
+        var docs = string.Join("\n\n", Directory.GetFiles(Path.Combine(Path.GetDirectoryName(path)!, "..", "docs"), "*.md").Order().Where(f => !f.EndsWith("results.md", StringComparison.Ordinal)).Select(File.ReadAllText));
+        var words = model.Vocabulary.Tokenize(docs, true, false);
+        TokenSequence[] general = [.. Enumerable.Range(0, int.Parse(Environment.GetEnvironmentVariable("GENERAL") ?? "6")).Select(at => new TokenSequence($"d{at}", [.. words.AsSpan(at * 1500, 200)], 200))];
+        var masks = args[2].Split(' ');
+        if (File.Exists(args[2].Split('@')[0]))
+        {
+            var want = double.Parse(args[2].Split('@')[1], CultureInfo.InvariantCulture) * 1e6;
+            masks = File.ReadLines(args[2].Split('@')[0]).Select(line => line.Split('\t')).First(parts => double.Parse(parts[0], CultureInfo.InvariantCulture) >= want * 0.995)[2].Split(' ');
+        }
+
+        new HealTrial(model, path, threads).Run(new("fit", [.. fit]), heldOut, new("general", [.. general]), masks, [.. args.Skip(5)]);
+    }
+}

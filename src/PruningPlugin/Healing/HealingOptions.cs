@@ -1,0 +1,42 @@
+using System.Collections.Immutable;
+
+namespace FinerCut.Pruning.Healing;
+
+/// <summary>What healing does with the output projections of kept sublayers.</summary>
+internal enum ProjectionHealing
+{
+    None,
+
+    /// <summary>Their biases take up the mean of what is missing.</summary>
+    Biases,
+
+    /// <summary>Their weights are fitted anew, on the grid of their quantisation, and their biases.</summary>
+    Weights,
+}
+
+/// <summary>How a pruned model is healed.</summary>
+/// <param name="Projections">Of kept sublayers.</param>
+/// <param name="MaxRank">Largest rank of a map in a removed sublayer's place; 0 = none stands there.</param>
+/// <param name="Biases">Whether the lean file's architecture has output biases.</param>
+internal sealed record HealingOptions(ProjectionHealing Projections, int MaxRank, bool Biases, int Threads)
+{
+    /// <summary>Ranks come in whole blocks of Q8_0.</summary>
+    public const int RankStep = 32;
+
+    public const int LargestRank = 96;
+
+    /// <summary>Bytes that each removed sublayer gives healing to spend; what one leaves, later ones may take.</summary>
+    public long BytesASite { get; init; } = long.MaxValue / 1_000_000;
+
+    /// <summary>Ridge penalties to choose from, as shares of the inputs' mean second moment.</summary>
+    public ImmutableArray<double> Penalties { get; init; } = [3e-2, 3e-1];
+
+    /// <summary>Directions of the output in which a projection is changed at most.</summary>
+    public int Directions { get; init; } = 128;
+
+    /// <summary>What a byte of healing has to bring, against the mean of what a removed byte cost: the last bytes removed cost more than the first.</summary>
+    public double Price { get; init; } = 1.5;
+
+    /// <summary>One conversation in this many chooses penalty and shares and is not fitted on before that.</summary>
+    public int CheckEvery { get; init; } = 5;
+}

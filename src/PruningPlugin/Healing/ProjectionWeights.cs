@@ -1,0 +1,122 @@
+using System.Collections.Immutable;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
+using FinerCut.Gguf;
+using FinerCut.Masks;
+using FinerCut.Pruning.Scoring;
+
+namespace FinerCut.Pruning.Healing;
+
+/// <summary>
+/// The output projection of a sublayer as a mask leaves it: the kept columns of attn_output or ffn_down, transposed (each channel's weights together),
+/// with what their blocks can hold. Immutable.
+/// </summary>
+internal sealed class ProjectionWeights
+{
+    private readonly GgufTensorInfo _tensor;
+    private readonly byte[] _kept;
+    private readonly float[] _weights;
+
+    private ProjectionWeights(Sublayer sublayer, GgufTensorInfo tensor, ImmutableArray<int> channels, byte[] kept)
+    {
+        Sublayer = sublayer;
+        Channels = channels;
+        _tensor = tensor;
+        _kept = kept;
+        _weights = Transposed(Decoded(kept), channels.Length, Rows);
+    }
+
+    public Sublayer Sublayer { get; }
+
+    /// <summary>Channels kept, ascending.</summary>
+    public ImmutableArray<int> Channels { get; }
+
+    public int Rows => (int)_tensor.Shape[1];
+
+    public GgmlType Type => _tensor.Type;
+
+    /// <summary>Null where the projection is of a form or type that cannot be changed.</summary>
+    public static ProjectionWeights? Of(GgufShards source, CutMask mask, Sublayer sublayer)
+    {
+        var name = $"blk.{sublayer.Block}.{HealedProjection.TensorOf(sublayer.Kind)}.weight";
+        if (mask.IsGone(sublayer) || source.Find(name) is not var (file, tensor) || tensor.Shape.Length != 2) return null;
+        if (tensor.Type is not (GgmlType.F32 or GgmlType.F16) && !GgmlGrid.Covers(tensor.Type)) return null;
+        var gone = ChannelRanges.Of(mask, sublayer);
+        ImmutableArray<int> channels = [.. Enumerable.Range(0, (int)tensor.Columns).Where(channel => !gone.Any(range => channel >= range.Start && channel < range.End))];
+        var info = GgmlTypes.Of(tensor.Type);
+        if (gone.Any(range => range.Start % info.BlockSize != 0 || (range.End % info.BlockSize != 0 && range.End != tensor.Columns))) return null;
+        var data = file.Data(tensor);
+        var kept = new byte[tensor.Shape[1] * channels.Length / info.BlockSize * info.TypeSize];
+        var rowBytes = kept.Length / (int)tensor.Shape[1];
+        for (var row = 0; row < tensor.Shape[1]; row++)
+        {
+            for (var block = 0; block < channels.Length / info.BlockSize; block++)
+            {
+                var from = (int)((row * tensor.RowBytes) + (channels[block * info.BlockSize] / info.BlockSize * info.TypeSize));
+                data.Slice(from, info.TypeSize).CopyTo(kept.AsSpan((row * rowBytes) + (block * info.TypeSize)));
+            }
+        }
+
+        return new ProjectionWeights(sublayer, tensor, channels, kept);
+    }
+
+    /// <summary>The inputs of the kept channels, [tokens × channels kept].</summary>
+    public float[] Inputs(float[] all)
+    {
+        var columns = (int)_tensor.Columns;
+        if (Channels.Length == columns) return all;
+        var rows = all.Length / columns;
+        var kept = new float[rows * Channels.Length];
+        for (var row = 0; row < rows; row++)
+        {
+            for (var at = 0; at < Channels.Length; at++) kept[(row * Channels.Length) + at] = all[(row * columns) + Channels[at]];
+        }
+
+        return kept;
+    }
+
+    /// <summary>The weights changed, in the tensor's own type and, where it is quantised, on its own grid.</summary>
+    /// <param name="change">[channels kept × rows].</param>
+    /// <param name="factor">Of the inputs' second moments: what rounding is judged by.</param>
+    public ImmutableArray<byte> Changed(float[] change, Cholesky factor, int threads)
+    {
+        var wanted = new float[_weights.Length];
+        TensorPrimitives.Add<float>(_weights, change, wanted);
+        var columns = Channels.Length;
+        if (!GgmlGrid.Covers(Type)) return ImmutableCollectionsMarshal.AsImmutableArray(GgmlEncoder.Encode(Type, Transposed(wanted, Rows, columns)));
+        var (scales, offsets) = (new float[wanted.Length], new float[wanted.Length]);
+        GgmlGrid.Read(Type, _kept, scales, offsets);
+        var quants = GridRounding.Round(factor, wanted, Rows, Transposed(scales, columns, Rows), Transposed(offsets, columns, Rows), Type, threads);
+        var data = _kept.ToArray();
+        GgmlGrid.Write(Type, Transposed(quants, Rows, columns), data);
+        return ImmutableCollectionsMarshal.AsImmutableArray(data);
+    }
+
+    /// <summary>New weights less old, [channels kept × rows]; null where they are the source's.</summary>
+    public float[]? Difference(HealedProjection healed)
+    {
+        if (healed.Weights.Length == 0) return null;
+        var weights = Transposed(Decoded(healed.Weights.AsSpan()), Channels.Length, Rows);
+        TensorPrimitives.Subtract<float>(weights, _weights, weights);
+        return weights;
+    }
+
+    private float[] Decoded(ReadOnlySpan<byte> data)
+    {
+        var values = new float[Channels.Length * Rows];
+        GgmlDecoder.Decode(Type, data, values);
+        return values;
+    }
+
+    /// <summary>[height × width] to [width × height].</summary>
+    private static T[] Transposed<T>(T[] values, int width, int height)
+    {
+        var result = new T[values.Length];
+        for (var row = 0; row < height; row++)
+        {
+            for (var column = 0; column < width; column++) result[(column * height) + row] = values[(row * width) + column];
+        }
+
+        return result;
+    }
+}

@@ -1,0 +1,75 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using FinerCut.Calibration;
+using FinerCut.Jobs;
+using FinerCut.Masks;
+using FinerCut.Pruning.Checkpoints;
+using FinerCut.Pruning.Healing;
+using FinerCut.Pruning.Searches;
+using FinerCut.Pruning.Shapes;
+using FinerCut.Pruning.Texts;
+
+namespace FinerCut.Pruning.Jobs;
+
+/// <summary>A job's healing: what it costs while the search goes on, and the fits once the mask stands.</summary>
+internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffic traffic)
+{
+    /// <summary>Tokens of each text that the model writes itself.</summary>
+    private const int TextTokens = 128;
+
+    private PruneRequest Request => context.Request;
+
+    /// <summary>Only deci has places for sites and biases (design §6).</summary>
+    private bool Heals => Request.Healing != HealingKind.None && LeanForm.Of(full.File.Model).Architecture == "deci";
+
+    private bool HasSites => Heals && Request.Healing is HealingKind.LowRank or HealingKind.Auto;
+
+    /// <summary>What a removal saves once healing has spent its share: a job that is to remove N bytes removes N and what healing costs.</summary>
+    public UnitCosts Costs(UnitCosts plain) => HasSites ? plain.WithReplacement(SiteBytes) : plain;
+
+    public HealedModel Heal(CutMask mask, JobProgress progress, CancellationToken cancellationToken)
+    {
+        if (!Heals) return HealedModel.None;
+        progress.Phase(PrunePhase.Healing, 0, 1);
+        var (set, generated) = FitSet(progress, cancellationToken);
+        var options = new HealingOptions(
+            Request.Healing is HealingKind.Refit or HealingKind.Auto ? ProjectionHealing.Weights : ProjectionHealing.Biases,
+            HasSites ? HealingOptions.LargestRank : 0,
+            true,
+            context.Threads)
+        {
+            BytesASite = SiteBytes,
+        };
+        var journal = new HealingJournal(Path.Combine(Request.WorkFolder, "healing"), Fingerprint(mask, set));
+        return new Healer(full.Model, full.File, mask, options).Heal(
+            set, journal, (done, all) => progress.Phase(PrunePhase.Healing, generated + done, generated + all), cancellationToken);
+    }
+
+    private long SiteBytes => HealingSite.BytesOf(full.Shape.EmbeddingLength, HealingOptions.RankStep);
+
+    /// <summary>Half traffic, half general text: traffic is healed as well by it, and other text does not get worse (design §7).</summary>
+    private (CalibrationSet Set, int Generated) FitSet(JobProgress progress, CancellationToken cancellationToken)
+    {
+        var recorded = traffic.Healing ?? traffic.Calibration;
+        if (traffic.General is { } general) return (new CalibrationSet("healing", [.. recorded.Sequences, .. general.Sequences]), 0);
+        var wanted = Math.Max(Request.HealingTokens - recorded.TokenCount, TextTokens);
+        var path = Path.Combine(Request.WorkFolder, "general-text.json");
+        var fingerprint = $"{full.Sha256} {wanted} {Request.Seed}";
+        var kept = KeptTexts.Read(path, fingerprint);
+        if (kept is null)
+        {
+            kept = GeneratedText.Make(
+                full.Model, wanted, TextTokens, Request.Seed, context.Threads, done => progress.Phase(PrunePhase.Healing, done * 100 / wanted, 100 + full.Shape.Sublayers().Count()), cancellationToken);
+            KeptTexts.Write(path, fingerprint, kept.Value);
+        }
+
+        return (new CalibrationSet("healing", [.. recorded.Sequences, .. kept.Value]), 100);
+    }
+
+    private string Fingerprint(CutMask mask, CalibrationSet set)
+    {
+        var text = string.Create(CultureInfo.InvariantCulture, $"{JobFingerprint.Of(Request, full.Sha256, set)} {EvaluationJournal.Key(mask)}");
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+    }
+}

@@ -1,0 +1,102 @@
+using FinerCut.Calibration;
+using FinerCut.Gguf;
+using FinerCut.Jobs;
+using FinerCut.Pruning.Gates;
+using FinerCut.Runtime;
+using FinerCut.Runtime.Native;
+using FinerCut.TestModels;
+
+namespace FinerCut.Pruning.Tests.Jobs;
+
+public sealed class HealedJobTests : IDisposable
+{
+    private static readonly TinyModel Model = new() { Seed = 31, Blocks = 4, Embedding = 128, Heads = 4, KvHeads = 2, FeedForward = 512, Weights = GgmlType.Q8_0 };
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("finercut-pruner-").FullName;
+    private readonly FinerCutPruner _pruner = new(NativeRuntime.Open(), TimeProvider.System);
+
+    private PruneRequest Request => new()
+    {
+        JobId = "job", ModelPath = Path.Combine(_folder, "model.gguf"), OutputPath = Path.Combine(_folder, "lean.gguf"), WorkFolder = Path.Combine(_folder, "work"),
+        CalibrationPath = "calibration", HeldOutPath = "held-out", Budget = new PruneBudget(Fraction: 0.3), Threads = 1, MinTokens = 100, MaxHealingTokens = 800,
+        Gate = new GateThresholds { MaxMeanKl = 1e6, MinTop1Agreement = 0, MaxAnswerNllIncrease = 1e6 },
+    };
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Theory]
+    [InlineData(HealingKind.Constant)]
+    [InlineData(HealingKind.LowRank)]
+    [InlineData(HealingKind.Refit)]
+    [InlineData(HealingKind.Auto)]
+    public async Task A_healed_job_removes_what_was_asked_and_says_what_was_healed(HealingKind kind)
+    {
+        Model.WriteTo(Request.ModelPath);
+        var phases = new List<PrunePhase>();
+        var result = await PruneAsync(Request with { Healing = kind }, line => phases.Add(line.Phase));
+        Assert.Null(result.Error);
+        Assert.Equal(PruneOutcome.Passed, result.Outcome);
+        Assert.Contains(PrunePhase.Healing, phases);
+        var check = Assert.Single(result.Gate!.Checks, check => check.Name == Gate.HealedFileKl);
+        Assert.True(check.Passed, $"{check.Value.Mean}");
+        Assert.DoesNotContain(result.Gate.Checks, check => check.Name == Gate.MaskedFileDifference);
+        Assert.NotEmpty(result.Healed);
+        Assert.Equal(kind is HealingKind.Refit or HealingKind.Auto, result.Healed.Any(line => line.EndsWith("refit", StringComparison.Ordinal)));
+        using var full = GgufFile.Open(Request.ModelPath);
+        using var lean = GgufFile.Open(Request.OutputPath);
+        Assert.Equal(result.Healed, lean.Model.Get("finercut.healed").GetTexts());
+
+        // Bytes of the blocks, healing's own counted; what stands in for missing sublayers in deci (norms of ones) is not the mask's to save.
+        long Blocks(GgufFile file) => file.Model.Tensors.Where(tensor => tensor.Name.StartsWith("blk.", StringComparison.Ordinal)).Sum(tensor => tensor.ByteCount);
+        var standIns = 8 * 4 * 4 * 128 * sizeof(float);
+        Assert.True(Blocks(lean) <= (0.7 * Blocks(full)) + standIns, $"{Blocks(lean)} of {Blocks(full)} bytes are left");
+    }
+
+    [Fact]
+    public async Task A_job_stopped_while_it_heals_goes_on_to_the_same_file()
+    {
+        Model.WriteTo(Request.ModelPath);
+        var undisturbed = await PruneAsync(Request with { WorkFolder = Path.Combine(_folder, "undisturbed") });
+        foreach (var after in new[] { 0, 100, 102 })
+        {
+            using var stop = new CancellationTokenSource();
+            var stopped = await PruneAsync(Request, line => { if (line.Phase == PrunePhase.Healing && line.Step >= after) stop.Cancel(); }, stop.Token);
+            Assert.Equal(PruneOutcome.Interrupted, stopped.Outcome);
+        }
+
+        Assert.NotEmpty(Directory.GetFiles(Path.Combine(Request.WorkFolder, "healing")));
+        var resumed = await PruneAsync(Request);
+        Assert.Equal(undisturbed.Lean!.Sha256, resumed.Lean!.Sha256);
+        Assert.Equal(undisturbed.Gate!.Checks, resumed.Gate!.Checks);
+        Assert.Equal(undisturbed.Healed, resumed.Healed);
+    }
+
+    [Fact]
+    public async Task Models_that_are_not_written_as_deci_are_pruned_without_healing()
+    {
+        (Model with { Architecture = "qwen3", TiedOutput = true }).WriteTo(Request.ModelPath);
+        var result = await PruneAsync(Request with { Budget = new PruneBudget(Sublayers: 2) });
+        Assert.Null(result.Error);
+        Assert.Empty(result.Healed);
+        Assert.Contains(result.Gate!.Checks, check => check.Name == Gate.MaskedFileDifference);
+    }
+
+    private Task<PruneResult> PruneAsync(PruneRequest request, Action<PruneProgress>? seen = null, CancellationToken stop = default) =>
+        _pruner.PruneAsync(request, new RandomTraffic(), new Listener(line => seen?.Invoke(line)), stop);
+
+    private sealed class Listener(Action<PruneProgress> seen) : IProgress<PruneProgress>
+    {
+        public void Report(PruneProgress value) => seen(value);
+    }
+
+    private sealed class RandomTraffic : IPruneTrafficSource
+    {
+        public PruneTraffic Draw(PruneRequest request, ILlamaModel model)
+        {
+            var random = new Random(3);
+            CalibrationSet Set(string name) => new(name, [.. Enumerable.Range(0, 8).Select(index =>
+                new TokenSequence($"{name} {index}", [.. Enumerable.Range(0, 50 + index).Select(_ => random.Next(3, model.Info.VocabularySize))], 20))]);
+            return new PruneTraffic(Set("calibration"), Set("held-out"));
+        }
+    }
+}
