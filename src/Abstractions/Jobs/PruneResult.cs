@@ -113,4 +113,7 @@ public static class ExitCode
 
     /// <summary>The address is in use.</summary>
     public const int AddressInUse = 6;
+
+    /// <summary>The gateway that a command talks to, or the address that it fetches from, cannot be reached.</summary>
+    public const int Unreachable = 7;
 }
