@@ -10,7 +10,7 @@ internal sealed record Load(int AnswerTokens, int PromptTokens, int MostStreams)
     private static readonly string[] Words = ["river", "stone", "blue", "train", "quiet", "apple", "north", "paper", "slow", "garden", "winter", "glass", "music", "road", "cloud", "table"];
 
     /// <summary>Tokens of KV memory that the largest load needs.</summary>
-    public int ContextLength => Math.Max(1024, MostStreams * (Math.Max(PromptTokens * 5 / 2, AnswerTokens + 32) + 16));
+    public int ContextLength => Math.Max(8192, MostStreams * (Math.Max(PromptTokens * 5 / 2, AnswerTokens + 32) + 16));
 
     private static string ShortPrompt(int stream, int round) => $"{Words[(stream + round) % Words.Length]} {Words[(stream * 3 + round) % Words.Length]} and";
 
@@ -34,7 +34,7 @@ internal sealed record Load(int AnswerTokens, int PromptTokens, int MostStreams)
     public const int ShortAnswer = 24;
 
     /// <summary>Words are a token each, nearly; texts of other seeds begin otherwise, so that nothing of them can be taken from a cache.</summary>
-    private static string Text(int tokens, int seed)
+    public static string Text(int tokens, int seed)
     {
         var random = new Random(seed);
         var text = new StringBuilder();

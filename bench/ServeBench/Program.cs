@@ -15,7 +15,8 @@ var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environm
 var model = new Option<string?>("--model") { Description = "GGUF file; default: the embedded model." };
 var peer = new Option<string?>("--peer") { Description = "Base address of another server to compare." };
 var kinds = new Option<string>("--measures") { DefaultValueFactory = _ => "decode,prefill", Description = "decode, prefill, common (a beginning that all prompts share), mixed (short and long prompts at once); by comma." };
-var root = new RootCommand("Served path against the in-process ceiling.") { streams, rounds, tokens, prompt, threads, model, peer, kinds };
+var beside = new Option<int>("--beside") { Description = "Also measure so many clients with short prompts, alone and beside one with 4,000-token prompts." };
+var root = new RootCommand("Served path against the in-process ceiling.") { streams, rounds, tokens, prompt, threads, model, peer, kinds, beside };
 root.SetAction(async (parsed, stop) =>
 {
     var path = parsed.GetValue(model) ?? Path.Combine(Places.Repository(), "models", "SmolLM2-135M-Instruct.Q4_1.gguf");
@@ -27,7 +28,11 @@ root.SetAction(async (parsed, stop) =>
     var targets = new List<(string Name, ITarget Target)> { ("ceiling", ceiling), ("served", served) };
     using var other = parsed.GetValue(peer) is { } address ? new HttpTarget(new Uri(address), load) : null;
     if (other is not null) targets.Add(("peer", other));
-    var measures = parsed.GetValue(kinds)!.Split(',').Select(name => Enum.Parse<MeasureKind>(name, ignoreCase: true)).ToArray();
+    var measures = parsed.GetValue(kinds)!.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(name => Enum.Parse<MeasureKind>(name, ignoreCase: true)).ToArray();
     await Comparison.RunAsync(targets, measures, counts, parsed.GetValue(rounds), load, stop);
+    if (parsed.GetValue(beside) is not (> 0 and var clients)) return;
+    List<(string Name, HttpTarget Target)> servers = [("served", served.Target)];
+    if (other is not null) servers.Add(("peer", other));
+    await Beside.RunAsync(servers, clients, 5, stop);
 });
 return await root.Parse(args).InvokeAsync();

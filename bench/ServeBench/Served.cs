@@ -31,6 +31,8 @@ internal sealed class Served : ITarget, IAsyncDisposable
         return new Served(process, new HttpTarget(address, load));
     }
 
+    public HttpTarget Target => _target;
+
     public Task<Measure> RunAsync(Ask ask) => _target.RunAsync(ask);
 
     public async ValueTask DisposeAsync()
