@@ -32,6 +32,9 @@ public sealed record GenerationRequest
     /// <summary>Tokens at the beginning that stay where the context is shifted; negative = the whole prompt.</summary>
     public int Keep { get; init; }
 
+    /// <summary>How much sooner than others its prompt is taken: one of twice the weight counts as half as long, and ages twice as fast.</summary>
+    public double Weight { get; init; } = 1;
+
     /// <summary>Reuse what other sequences have computed of the prompt.</summary>
     public bool CachePrompt { get; init; } = true;
 }

@@ -134,7 +134,7 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
     }
 
     private double RankOf(Generation generation) =>
-        StepPlanner.Rank(generation.Remaining, clock.GetElapsedTime(generation.ArrivedAt).TotalSeconds, config.Step);
+        StepPlanner.Rank(generation.Remaining, clock.GetElapsedTime(generation.ArrivedAt).TotalSeconds, generation.Request.Weight, config.Step);
 
     private bool TryStart(Generation generation)
     {

@@ -40,10 +40,11 @@ public static class StepPlanner
     }
 
     /// <summary>The order in which prompts are taken, for the waiting queue as well: less is sooner.</summary>
-    public static double Rank(int remaining, double waitedSeconds, StepLimits limits)
+    /// <param name="weight">Of whoever asks; 1 is usual.</param>
+    public static double Rank(int remaining, double waitedSeconds, double weight, StepLimits limits)
     {
         ArgumentNullException.ThrowIfNull(limits);
-        return remaining - waitedSeconds * limits.AgeingTokensPerSecond;
+        return remaining / weight - waitedSeconds * weight * limits.AgeingTokensPerSecond;
     }
 
     /// <summary>A selection by minimum is enough: there are never more than a few dozen sequences.</summary>

@@ -13,7 +13,8 @@ internal sealed class AnswerRun(ServedModel model, HttpContext http)
     public async Task RunAsync(IReadOnlyList<GenerationRequest> requests, bool stream, IAnswerFormat format)
     {
         foreach (var request in requests) model.Require(request);
-        var generations = requests.Select(request => new Generation(request, _signal)).ToArray();
+        var weight = KeyWeight.Of(http);
+        var generations = requests.Select(request => new Generation(request with { Weight = weight }, _signal)).ToArray();
         if (!model.Loop.TryEnter(generations, out var ahead)) throw new ApiException(model.Busy(ahead));
         http.Response.Headers["x-finercut-queue-position"] = Math.Max(0, ahead + generations.Length - model.Loop.Config.Parallel).ToString();
         try

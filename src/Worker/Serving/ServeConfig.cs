@@ -24,6 +24,9 @@ public sealed record ServeConfig
 
     public required ImmutableArray<string> ApiKeys { get; init; }
 
+    /// <summary>Of the keys, in their order; empty = all alike.</summary>
+    public required ImmutableArray<double> KeyWeights { get; init; }
+
     public required int Parallel { get; init; }
 
     public required int QueueCapacity { get; init; }

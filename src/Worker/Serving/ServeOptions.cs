@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using System.Net;
 using FinerCut.Runtime;
 
@@ -29,6 +30,7 @@ internal sealed class ServeOptions
     private readonly Option<string> _cacheV = Word("--cache-type-v", "f16", ["f32", "f16", "q8_0", "q4_0"], "Type of the values in KV memory.", "-ctv");
     private readonly Option<string> _apiKey = new("--api-key") { Description = "Keys that clients must send one of, by comma; default: LLAMA_API_KEY." };
     private readonly Option<FileInfo> _apiKeyFile = new("--api-key-file") { Description = "File with one key a line." };
+    private readonly Option<string> _keyWeights = new("--api-key-weights") { Description = "Weights of the keys in their order, by comma: prompts of a key of weight 2 are taken as if half as long. Default: all 1." };
     private readonly Option<long> _seed = new("--seed", "-s") { Description = "Seed of requests that bring none; -1 = random.", DefaultValueFactory = _ => -1 };
     private readonly Option<bool> _mlock = new("--mlock") { Description = "Keep the weights out of swap." };
     private readonly Option<bool> _noMmap = new("--no-mmap") { Description = "Read the file instead of mapping it." };
@@ -52,7 +54,7 @@ internal sealed class ServeOptions
     private IEnumerable<Option> All =>
     [
         _model, _alias, _version, _host, _port, _context, _parallel, _queue, _kept, _batch, _microBatch, _chunk, _threads, _batchThreads, _gpuLayers, _flash, _cacheK,
-        _cacheV, _apiKey, _apiKeyFile, _seed, _mlock, _noMmap, _noRepack, _template, _drain, _maxBody, _embeddings, _pooling, _rerank, _supervised, .. _engine.All, .. _always,
+        _cacheV, _apiKey, _apiKeyFile, _keyWeights, _seed, _mlock, _noMmap, _noRepack, _template, _drain, _maxBody, _embeddings, _pooling, _rerank, _supervised, .. _engine.All, .. _always,
     ];
 
     public void AddTo(Command command)
@@ -72,6 +74,13 @@ internal sealed class ServeOptions
             if (result.GetValueOrDefault<long>() is < -1 or > uint.MaxValue) result.AddError($"--seed must be from -1 to {uint.MaxValue}.");
         });
         _engine.AddValidators();
+        _keyWeights.Validators.Add(result =>
+        {
+            foreach (var item in Split(result.GetValueOrDefault<string>()))
+            {
+                if (!double.TryParse(item, CultureInfo.InvariantCulture, out var weight) || weight is not (>= 0.01 and <= 1000)) result.AddError($"--api-key-weights takes numbers from 0.01 to 1000, not {item}.");
+            }
+        });
         _template.Validators.Add(Exists);
         _apiKeyFile.Validators.Add(Exists);
         foreach (var option in All) command.Options.Add(option);
@@ -110,6 +119,7 @@ internal sealed class ServeOptions
             Aliases = Split(parsed.GetValue(_alias)) is { Length: > 0 } aliases ? aliases : [file],
             Version = parsed.GetValue(_version) ?? file,
             ApiKeys = Keys(parsed),
+            KeyWeights = Weights(parsed),
             Parallel = parsed.GetValue(_parallel),
             QueueCapacity = parsed.GetValue(_queue),
             KeptSequences = parsed.GetValue(_kept),
@@ -161,6 +171,14 @@ internal sealed class ServeOptions
         return parsed.GetValue(_apiKeyFile) is { } file
             ? [.. given, .. File.ReadLines(file.FullName).Select(line => line.Trim()).Where(line => line.Length > 0)]
             : given;
+    }
+
+    /// <exception cref="IOException">There are not as many as keys.</exception>
+    private ImmutableArray<double> Weights(ParseResult parsed)
+    {
+        var weights = Split(parsed.GetValue(_keyWeights)).Select(item => double.Parse(item, CultureInfo.InvariantCulture)).ToImmutableArray();
+        var keys = Keys(parsed).Length;
+        return weights.Length == 0 || weights.Length == keys ? weights : throw new IOException($"--api-key-weights names {weights.Length} weights for {keys} keys.");
     }
 
     private static ImmutableArray<string> Split(string? list) =>

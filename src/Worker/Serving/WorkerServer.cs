@@ -112,7 +112,9 @@ internal sealed class WorkerServer : IAsyncDisposable
         http.Response.Headers["x-finercut-version"] = config.Version;
         try
         {
-            if (!IsPublic(http.Request.Path) && !HasKey(http.Request, config.ApiKeys))
+            var key = KeyOf(http.Request, config.ApiKeys);
+            if (key >= 0 && !config.KeyWeights.IsEmpty) KeyWeight.Set(http, config.KeyWeights[key]);
+            if (key < 0 && !config.ApiKeys.IsEmpty && !IsPublic(http.Request.Path))
             {
                 http.Response.Headers.WWWAuthenticate = "Bearer";
                 throw new ApiException(new ApiError(401, "authentication_error", "Invalid API key. Send it as Authorization: Bearer KEY, or X-Api-Key.", null, "invalid_api_key"));
@@ -170,15 +172,20 @@ internal sealed class WorkerServer : IAsyncDisposable
 
     private static bool IsPublic(PathString path) => path.Equals("/health", StringComparison.Ordinal) || path.Equals("/v1/health", StringComparison.Ordinal);
 
-    private static bool HasKey(HttpRequest request, ImmutableArray<string> keys)
+    /// <summary>Which of the keys was sent; -1 = none of them. Takes the same time whichever it is.</summary>
+    private static int KeyOf(HttpRequest request, ImmutableArray<string> keys)
     {
-        if (keys.IsEmpty) return true;
+        if (keys.IsEmpty) return -1;
         var given = request.Headers.Authorization.ToString();
         if (given.Length == 0) given = request.Headers["X-Api-Key"].ToString();
         if (given.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase)) given = given["Bearer ".Length..];
         var bytes = SHA256.HashData(Encoding.UTF8.GetBytes(given.Trim()));
-        var found = false;
-        foreach (var key in keys) found |= CryptographicOperations.FixedTimeEquals(bytes, SHA256.HashData(Encoding.UTF8.GetBytes(key)));
+        var found = -1;
+        for (var i = 0; i < keys.Length; i++)
+        {
+            if (CryptographicOperations.FixedTimeEquals(bytes, SHA256.HashData(Encoding.UTF8.GetBytes(keys[i])))) found = i;
+        }
+
         return found;
     }
 

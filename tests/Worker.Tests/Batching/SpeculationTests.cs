@@ -81,10 +81,32 @@ public class SpeculationTests
         await loop.StopAsync();
     }
 
-    private static BatchLoop Start(FakeSession session, IDrafter? drafter = null, int limit = 4096, bool shifts = false, AdapterScales? adapters = null)
+    [Fact]
+    public async Task AWeightierPromptIsTakenFirst()
+    {
+        var session = new FakeSession(4000, 4);
+        var order = new List<int>();
+        using var loop = Start(session, parallel: 1);
+        // The first keeps the only place until the others have come.
+        using var hold = new ManualResetEventSlim();
+        session.OnDecode = _ => hold.Wait(Patience);
+        var first = RunAsync(loop, new GenerationRequest { Prompt = Prompt(9, 3), MaxTokens = 2, Sampling = new SamplerOptions() });
+        var runs = ((double[])[1, 4, 0.5]).Select((weight, i) => Task.Run(async () =>
+        {
+            await RunAsync(loop, new GenerationRequest { Prompt = Prompt(i, 200), MaxTokens = 1, Weight = weight, Sampling = new SamplerOptions() });
+            lock (order) order.Add(i);
+        })).ToArray();
+        while (loop.Unfinished < 4) await Task.Yield();
+        hold.Set();
+        await Task.WhenAll([first, .. runs]);
+        Assert.Equal([1, 0, 2], order);
+        await loop.StopAsync();
+    }
+
+    private static BatchLoop Start(FakeSession session, IDrafter? drafter = null, int limit = 4096, bool shifts = false, AdapterScales? adapters = null, int parallel = 6)
     {
         var store = new SequenceStore(session, session.Info.MaxSequences, session.Info.ContextLength, new MemoryTraits(true));
-        var config = new BatchConfig { Parallel = 6, QueueCapacity = 100, ContextLimit = limit, ShiftsContext = shifts, Step = new StepLimits(512, 128, 500) };
+        var config = new BatchConfig { Parallel = parallel, QueueCapacity = 100, ContextLimit = limit, ShiftsContext = shifts, Step = new StepLimits(512, 128, 500) };
         var loop = new BatchLoop(
             new BatchContext(session, session, store) { Drafter = drafter, Adapters = adapters ?? AdapterScales.None }, config, new WorkerMeters(), TimeProvider.System);
         loop.Start();

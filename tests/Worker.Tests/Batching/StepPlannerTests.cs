@@ -44,7 +44,7 @@ public class StepPlannerTests
         Assert.Equal(512, shares.Sum());
     }
 
-    private static StepItem Item(int remaining, double waited = 0) => new(remaining, StepPlanner.Rank(remaining, waited, Limits));
+    private static StepItem Item(int remaining, double waited = 0) => new(remaining, StepPlanner.Rank(remaining, waited, 1, Limits));
 
     private static int[] Plan(params StepItem[] items)
     {
