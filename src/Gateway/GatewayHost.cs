@@ -7,6 +7,7 @@ using FinerCut.Gateway.Access.Queueing;
 using FinerCut.Gateway.Access.Quotas;
 using FinerCut.Gateway.Admin;
 using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.OpenAi;
 using FinerCut.Gateway.Pruning;
@@ -33,10 +34,10 @@ namespace FinerCut.Gateway;
 /// <summary>Puts the rooms of the house together: the only place that knows them all.</summary>
 public static class GatewayHost
 {
-    public static WebApplication Build(GatewayConfig config, IConfiguration settings, StateFolder state, AccessRuntime access)
+    public static WebApplication Build(GatewayConfig config, SettingsOrigin origin, StateFolder state, AccessRuntime access)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = config.ContentRoot });
-        builder.Configuration.AddConfiguration(settings);
+        builder.Configuration.AddConfiguration(origin.First);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -44,9 +45,10 @@ public static class GatewayHost
             kestrel.Limits.MaxRequestBodySize = null;
             kestrel.Listen(config.Listen.Address, config.Listen.Port);
         });
-        builder.Logging.AddConfiguration(settings.GetSection("Logging"));
+        builder.Logging.AddConfiguration(origin.First.GetSection("Logging"));
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Yarp", LogLevel.Error).AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
         builder.Logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss.fff ", true));
+        builder.Services.AddSingleton(origin).AddSingleton(new LiveConfig(config)).AddSingleton<ConfigReload>();
         AddServices(builder.Services, config, state);
         builder.Services.AddSingleton(config.Access).AddSingleton(access.Keys).AddSingleton(access.Ledger).AddSingleton<ModelQueues>().AddSingleton<AccessMetrics>();
         var app = builder.Build();
@@ -57,7 +59,7 @@ public static class GatewayHost
 
     private static void AddServices(IServiceCollection services, GatewayConfig config, StateFolder state)
     {
-        services.AddSingleton(config).AddSingleton(config.Forwarding).AddSingleton(config.Worker).AddSingleton(config.Admin).AddSingleton(config.Jobs);
+        services.AddSingleton(config).AddSingleton(config.Worker).AddSingleton(config.Admin);
         services.AddSingleton(state).AddSingleton(TimeProvider.System).AddSingleton<GatewayMetrics>().AddSingleton<PrometheusText>();
         services.AddSingleton(provider => AdminKey.Load(config.Admin, state)).AddSingleton<AdminGate>();
         services.AddRouting();
@@ -114,6 +116,7 @@ public static class GatewayHost
         admin.MapMemoryAdmin(services.GetRequiredService<MemoryLedger>());
         admin.MapCompareAdmin(routes, config.Forwarding);
         admin.MapJobAdmin(rollouts, services.GetRequiredService<JobQueue>(), services.GetRequiredService<TrafficExport>(), services.GetRequiredService<PruneProcess>(), hub);
-        admin.MapRecordingAdmin(config, services.GetRequiredService<RecordingStore>(), services.GetRequiredService<RecordingSwitches>(), services.GetRequiredService<TrafficRecorder>());
+        admin.MapConfigAdmin(services.GetRequiredService<ConfigReload>());
+        admin.MapRecordingAdmin(services.GetRequiredService<LiveConfig>(), services.GetRequiredService<RecordingStore>(), services.GetRequiredService<RecordingSwitches>(), services.GetRequiredService<TrafficRecorder>());
     }
 }

@@ -1,5 +1,6 @@
 using FinerCut.Gateway.Access;
 using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.Storage;
 using FinerCut.Jobs;
 using Microsoft.AspNetCore.Builder;
@@ -46,7 +47,7 @@ public sealed class RunningGateway
             await VetModelsAsync(config, state);
             await using var access = await AccessRuntime.OpenAsync(config, state, TimeProvider.System, CancellationToken.None);
             access.RequireKeyFor(config.Listen);
-            await using var app = GatewayHost.Build(config, settings, state, access);
+            await using var app = GatewayHost.Build(config, new SettingsOrigin(contentRoot, [.. arguments], settings), state, access);
             await app.StartAsync();
             var runtime = app.Services.GetRequiredService<GatewayRuntime>();
             try

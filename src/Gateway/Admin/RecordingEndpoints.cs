@@ -1,4 +1,5 @@
 using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.Recording;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -14,7 +15,7 @@ public sealed record RecordingView(
 /// <summary>/admin/models/{model}/recording: status, switch, purge.</summary>
 internal static class RecordingEndpoints
 {
-    public static void MapRecordingAdmin(this IEndpointRouteBuilder admin, GatewayConfig config, RecordingStore store, RecordingSwitches switches, TrafficRecorder recorder)
+    public static void MapRecordingAdmin(this IEndpointRouteBuilder admin, LiveConfig live, RecordingStore store, RecordingSwitches switches, TrafficRecorder recorder)
     {
         admin.MapGet("/models/{model}/recording", (string model) => Find(model) is { } found ? AdminAnswers.Ok(View(found)) : ModelEndpoints.NoModel());
         admin.MapPut("/models/{model}/recording", (string model, HttpContext context) => AdminAnswers.WithBodyAsync(
@@ -34,12 +35,12 @@ internal static class RecordingEndpoints
         admin.MapDelete("/models/{model}/recording", (string model) =>
             Find(model) is null ? ModelEndpoints.NoModel() : AdminAnswers.Ok(new { model, purged = store.Purge(model) }));
 
-        ModelConfig? Find(string id) => config.Models.FirstOrDefault(model => model.Id == id);
+        ModelConfig? Find(string id) => live.Find(id);
 
         RecordingView View(ModelConfig model)
         {
             store.Expire(model.Id, model.Recording);
-            return new(model.Id, switches.IsOn(model.Id), store.Count(model.Id), config.Jobs.MinConversations, recorder.Pending, recorder.Dropped);
+            return new(model.Id, switches.IsOn(model.Id), store.Count(model.Id), live.Jobs.MinConversations, recorder.Pending, recorder.Dropped);
         }
     }
 

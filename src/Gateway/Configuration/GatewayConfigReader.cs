@@ -21,9 +21,19 @@ public static partial class GatewayConfigReader
     {
         var errors = new List<ConfigError>();
         var root = new SectionReader(settings, "", errors);
+        var config = Read(root, contentRoot);
+        root.RefuseUnknown();
+        return errors.Count == 0 ? config : throw new ConfigException(errors);
+    }
+
+    /// <summary>Asks for every key that there is, whatever the answers.</summary>
+    internal static void Describe(SectionReader root) => Read(root, "/");
+
+    private static GatewayConfig Read(SectionReader root, string contentRoot)
+    {
         root.Allow("Logging");
         root.Allow("$schema");
-        var config = new GatewayConfig
+        return new GatewayConfig
         {
             ContentRoot = contentRoot,
             Listen = Listen(root.Section("Listen")),
@@ -37,8 +47,6 @@ public static partial class GatewayConfigReader
             Memory = MemoryConfig.Read(root.Section("Memory")),
             Models = Models(root, contentRoot),
         };
-        root.RefuseUnknown();
-        return errors.Count == 0 ? config : throw new ConfigException(errors);
     }
 
     /// <summary>The Worker program: the one that is given, else beside this program.</summary>

@@ -10,7 +10,7 @@ namespace FinerCut.Gateway.Memory;
 /// Which models are loaded: loads one that is wanted, unloads those that nobody wanted for long, and makes room by unloading idle ones that are not
 /// pinned. Knows when models were used last and how long they took to load; the models' owners do the rest. Thread-safe.
 /// </summary>
-public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner routes, ILogger<Residency> logger, TimeProvider time) : IAsyncDisposable
+public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner routes, ILogger<Residency> logger, TimeProvider time) : IDisposable
 {
     /// <summary>Read from disk and warmed up, until a load was measured.</summary>
     private const double GuessedBytesPerSecond = 500e6;
@@ -49,14 +49,14 @@ public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner
         }
     }
 
-    public async ValueTask DisposeAsync()
+    public async Task StopAsync()
     {
-        if (_stopping.IsCancellationRequested) return;
         routes.Wanted -= Wake;
         await _stopping.CancelAsync();
         await _sweeping;
-        _stopping.Dispose();
     }
+
+    public void Dispose() => _stopping.Dispose();
 
     private EvictionCandidate Candidate(RolloutOwner owner)
     {
@@ -92,7 +92,12 @@ public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner
     private void Measure(WorkerModel worker)
     {
         if (worker.State == WorkerState.Starting) _loading[worker.Spec.WorkerId] = worker.Since;
-        else if (worker.State == WorkerState.Ready && _loading.TryRemove(worker.Spec.WorkerId, out var began)) _loadTimes[worker.Spec.ModelId] = worker.Since - began;
+        else if (worker.State == WorkerState.Ready)
+        {
+            // Those who waited for it get their turn before it counts as idle.
+            Used(worker.Spec.ModelId);
+            if (_loading.TryRemove(worker.Spec.WorkerId, out var began)) _loadTimes[worker.Spec.ModelId] = worker.Since - began;
+        }
     }
 
     private async Task SweepAsync()

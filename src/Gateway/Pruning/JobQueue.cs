@@ -10,7 +10,7 @@ namespace FinerCut.Gateway.Pruning;
 /// The one owner of all jobs: one runs at a time, the oldest first. Every change is saved before it is told. A job that was running when the
 /// gateway ended, however it ended, goes on from its checkpoint.
 /// </summary>
-public sealed class JobQueue(JobStore store, JobRunner runner, EventHub hub, GatewayMetrics metrics, ILogger<JobQueue> logger, TimeProvider time) : IAsyncDisposable
+public sealed class JobQueue(JobStore store, JobRunner runner, EventHub hub, GatewayMetrics metrics, ILogger<JobQueue> logger, TimeProvider time) : IDisposable
 {
     private readonly ConcurrentDictionary<string, JobModel> _jobs = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _wake = new(0);
@@ -71,12 +71,15 @@ public sealed class JobQueue(JobStore store, JobRunner runner, EventHub hub, Gat
         }
     }
 
-    /// <summary>Lets the running job write its checkpoint. May be called again.</summary>
-    public async ValueTask DisposeAsync()
+    /// <summary>Lets the running job write its checkpoint.</summary>
+    public async Task StopAsync()
     {
-        if (_stopping.IsCancellationRequested) return;
         await _stopping.CancelAsync();
         await _loop;
+    }
+
+    public void Dispose()
+    {
         _wake.Dispose();
         _stopping.Dispose();
     }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.Rollout;
 using FinerCut.Gateway.Storage;
 using FinerCut.Jobs;
@@ -8,7 +9,7 @@ using FinerCut.Jobs;
 namespace FinerCut.Gateway.Pruning;
 
 /// <summary>Takes one job from its start (or from where it was) to its end. Keeps nothing itself: the job's model and its work folder are the state.</summary>
-public sealed class JobRunner(GatewayConfig config, StateFolder state, TrafficExport export, PruneProcess prune, Rollouts rollouts, TimeProvider time)
+public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport export, PruneProcess prune, Rollouts rollouts, TimeProvider time)
 {
     /// <summary>Returns the job as it ended. Throws only when cancelled; the work folder is left for a resumption then.</summary>
     /// <param name="job">Queued or running.</param>
@@ -82,7 +83,7 @@ public sealed class JobRunner(GatewayConfig config, StateFolder state, TrafficEx
                 default:
                     job = job with { Deaths = job.Deaths + 1 };
                     update(job);
-                    if (job.Deaths < config.Jobs.MaxAttempts) continue;
+                    if (job.Deaths < live.Jobs.MaxAttempts) continue;
                     return (Ended(job, JobState.Failed, "worker_died", $"The Worker died {job.Deaths} times of this job (Jobs:MaxAttempts). {run.Epitaph}"), true);
             }
         }
@@ -138,7 +139,7 @@ public sealed class JobRunner(GatewayConfig config, StateFolder state, TrafficEx
             Keep = order.Keep,
             WarmUp = order.WarmUp,
             Seed = order.Seed,
-            Threads = order.Threads ?? config.Jobs.Threads,
+            Threads = order.Threads ?? live.Jobs.Threads,
         };
         return plain with
         {

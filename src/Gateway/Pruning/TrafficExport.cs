@@ -1,6 +1,6 @@
 using System.Text.Json;
 using FinerCut.Calibration;
-using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.Recording;
 using FinerCut.Jobs;
 
@@ -10,7 +10,7 @@ namespace FinerCut.Gateway.Pruning;
 /// Draws a job's two sets from the recorded traffic into its work folder: disjoint, since each prompt is drawn once; the same for the same seed
 /// and traffic. Done once a job; a job that resumes finds its files.
 /// </summary>
-public sealed class TrafficExport(RecordingStore store, JobsConfig config)
+public sealed class TrafficExport(RecordingStore store, LiveConfig live)
 {
     public const string CalibrationFile = "calibration.jsonl";
     public const string HeldOutFile = "held_out.jsonl";
@@ -19,9 +19,9 @@ public sealed class TrafficExport(RecordingStore store, JobsConfig config)
     public JobError? TooFew(string modelId)
     {
         var there = store.Count(modelId).Distinct;
-        return there >= config.MinConversations ? null : new JobError(
+        return there >= live.Jobs.MinConversations ? null : new JobError(
             "too_few_samples",
-            $"{there} different conversations are recorded for {modelId}, {config.MinConversations} are needed (Jobs:MinConversations). "
+            $"{there} different conversations are recorded for {modelId}, {live.Jobs.MinConversations} are needed (Jobs:MinConversations). "
             + $"Switch recording on (PUT /admin/models/{modelId}/recording {{\"enabled\":true}}) and let traffic come.");
     }
 
@@ -31,7 +31,7 @@ public sealed class TrafficExport(RecordingStore store, JobsConfig config)
         var heldOutPath = Path.Combine(folder, HeldOutFile);
         // The held-out file is written last: where it is, both are whole.
         if (File.Exists(heldOutPath)) return new JobTraffic(File.ReadLines(calibrationPath).Count(), File.ReadLines(heldOutPath).Count());
-        var drawn = store.Draw(modelId, seed, config.MaxConversations);
+        var drawn = store.Draw(modelId, seed, live.Jobs.MaxConversations);
         var half = (drawn.Count + 1) / 2;
         WriteLines(calibrationPath, drawn.Take(half));
         WriteLines(heldOutPath, drawn.Skip(half));

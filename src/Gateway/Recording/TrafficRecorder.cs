@@ -1,7 +1,6 @@
 using System.Buffers;
-using System.Collections.Immutable;
 using System.Threading.Channels;
-using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.Redaction;
 using FinerCut.Gateway.Routing;
 using Microsoft.Extensions.Logging;
@@ -14,7 +13,7 @@ namespace FinerCut.Gateway.Recording;
 /// </summary>
 public sealed class TrafficRecorder : IAsyncDisposable
 {
-    private readonly ImmutableDictionary<string, RecordingConfig> _bounds;
+    private readonly LiveConfig _live;
     private readonly RecordingSwitches _switches;
     private readonly RecordingStore _store;
     private readonly Redactor _redactor;
@@ -24,12 +23,11 @@ public sealed class TrafficRecorder : IAsyncDisposable
     private long _dropped;
     private long _pending;
 
-    public TrafficRecorder(GatewayConfig config, RecordingSwitches switches, RecordingStore store, ILogger<TrafficRecorder> logger)
+    public TrafficRecorder(LiveConfig live, RecordingSwitches switches, RecordingStore store, ILogger<TrafficRecorder> logger)
     {
-        ArgumentNullException.ThrowIfNull(config);
-        _bounds = config.Models.ToImmutableDictionary(model => model.Id, model => model.Recording, StringComparer.Ordinal);
-        (_switches, _store, _logger) = (switches, store, logger);
-        _redactor = new Redactor(config.Redaction);
+        ArgumentNullException.ThrowIfNull(live);
+        (_live, _switches, _store, _logger) = (live, switches, store, logger);
+        _redactor = new Redactor(live.Current.Redaction);
         _queue = Channel.CreateBounded<Captured>(new BoundedChannelOptions(256) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
         _writing = Task.Run(WriteAsync);
     }
@@ -51,7 +49,7 @@ public sealed class TrafficRecorder : IAsyncDisposable
         if (!routed.MayRecord || !_switches.IsOn(modelId)) return null;
         var isChat = path.Equals("/v1/chat/completions", StringComparison.OrdinalIgnoreCase);
         if (!isChat && !path.Equals("/v1/completions", StringComparison.OrdinalIgnoreCase)) return null;
-        var most = _bounds[modelId].MaxConversationBytes;
+        var most = _live.Model(modelId).Recording.MaxConversationBytes;
         return request.Bytes.Length > most ? null : new Tap(this, modelId, isChat, request.Bytes.ToArray(), most);
     }
 
@@ -77,7 +75,7 @@ public sealed class TrafficRecorder : IAsyncDisposable
             {
                 var conversation = ExchangeReader.Read(captured.Request, captured.Answer, captured.IsChat);
                 // Asked again: an admin who switched recording off wants nothing recorded from then on.
-                if (conversation is not null && _switches.IsOn(captured.ModelId)) _store.Offer(captured.ModelId, ConversationRedaction.Apply(_redactor, conversation), _bounds[captured.ModelId]);
+                if (conversation is not null && _switches.IsOn(captured.ModelId)) _store.Offer(captured.ModelId, ConversationRedaction.Apply(_redactor, conversation), _live.Model(captured.ModelId).Recording);
             }
             catch (Exception exception)
             {

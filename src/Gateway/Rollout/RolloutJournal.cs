@@ -5,8 +5,11 @@ using Microsoft.Extensions.Logging;
 namespace FinerCut.Gateway.Rollout;
 
 /// <summary>Makes a change known everywhere: row, history, event, metric and log. The row comes first, so that nobody is told of what could be lost.</summary>
-public sealed class RolloutJournal(RolloutStore store, EventHub hub, GatewayMetrics metrics, ILogger<RolloutJournal> logger)
+public sealed class RolloutJournal(RolloutStore store, EventHub hub, GatewayMetrics metrics, ILogger<RolloutJournal> logger, TimeProvider time)
 {
+    /// <summary>By which its rows are dated.</summary>
+    public TimeProvider Time => time;
+
     public ModelRollout Load(string modelId) => store.Load(modelId);
 
     public IReadOnlyList<VersionTransition> History(string modelId, string? versionId = null) => store.History(modelId, versionId);

@@ -8,8 +8,8 @@ public sealed partial class RolloutOwner
 {
     private volatile bool _asleep;
 
-    /// <summary>Whether the model is loaded, serves nobody right now and could be unloaded without an effect but time.</summary>
-    public bool MaySleep => !_asleep && _current is { OnTrial: null, Active: { } active } && routes.InFlight(model.Id, active.Id) == 0 && _drains.Count == 0;
+    /// <summary>Whether the model is loaded, serves nobody right now and could be unloaded without an effect but _time.</summary>
+    public bool MaySleep => !_asleep && routes.Current.Models.GetValueOrDefault(modelId)?.Availability == RouteAvailability.Ready && _current is { OnTrial: null, Active: { } active } && routes.InFlight(Model.Id, active.Id) == 0 && _drains.Count == 0;
 
     /// <summary>False where somebody is busy with the model, or a request came.</summary>
     public async Task<bool> TrySleepAsync(CancellationToken cancellationToken)
@@ -21,9 +21,9 @@ public sealed partial class RolloutOwner
             if (!MaySleep) return false;
             _asleep = true;
             var active = _current.Active!;
-            await routes.ShareAsync(model.Id, new ModelShare(active.Id) { Asleep = true });
+            await routes.ShareAsync(Model.Id, new ModelShare(active.Id) { Asleep = true });
             // A request that chose the worker a moment ago is answered; one that comes now wakes the model when this is done.
-            await Task.WhenAll(routes.Closed(model.Id, active.Id).Select(upstream => upstream.Drained)).WaitAsync(model.DrainTimeout, time, cancellationToken).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            await Task.WhenAll(routes.Closed(Model.Id, active.Id).Select(upstream => upstream.Drained)).WaitAsync(Model.DrainTimeout, _time, cancellationToken).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
             await staging.StopAsync(Spec(active));
             return true;
         }
@@ -47,7 +47,7 @@ public sealed partial class RolloutOwner
         }
     }
 
-    /// <summary>One caller at a time.</summary>
+    /// <summary>One caller at a _time.</summary>
     private async Task StartActiveAsync()
     {
         var active = _current.Active!;
@@ -55,6 +55,6 @@ public sealed partial class RolloutOwner
         var problem = await staging.ReserveAsync(worker);
         _asleep = problem is not null;
         if (problem is null) staging.Start(worker);
-        await routes.ShareAsync(model.Id, new ModelShare(active.Id) { Asleep = _asleep, Problem = problem });
+        await routes.ShareAsync(Model.Id, new ModelShare(active.Id) { Asleep = _asleep, Problem = problem });
     }
 }

@@ -23,7 +23,7 @@ public sealed partial class RolloutOwner
             {
                 if (tried.Id != versionId) return TrialRuns(tried);
                 if (weight is not { } given) return null;
-                journal.SetWeight(model.Id, versionId, given);
+                journal.SetWeight(Model.Id, versionId, given);
                 if (tried.State == VersionState.Shadowing) return await StepAsync(versionId, VersionEvent.CanaryBegun, reason);
                 await ShareTrialAsync(tried);
                 return null;
@@ -32,8 +32,8 @@ public sealed partial class RolloutOwner
             // Both answer during a trial, so the active one must be loaded.
             if (_asleep) await StartActiveAsync();
             if (await StageAsync(versionId, reason, cancellationToken) is { } problem) return problem;
-            journal.SetWeight(model.Id, versionId, weight ?? model.Rollout.CanaryWeight);
-            var shadow = weight is null && model.Rollout.ShadowShare > 0;
+            journal.SetWeight(Model.Id, versionId, weight ?? Model.Rollout.CanaryWeight);
+            var shadow = weight is null && Model.Rollout.ShadowShare > 0;
             Change(rollout => rollout.Try(versionId, shadow, reason, Now()));
             await BeginStageOfTrialAsync();
             return null;
@@ -57,8 +57,8 @@ public sealed partial class RolloutOwner
         {
             if (_current.OnTrial is not { } tried || tried.Id != versionId) return null;
             Change(rollout => rollout.Apply(versionId, VersionEvent.RolledBack, reason, Now()));
-            trials.End(model.Id);
-            await routes.ShareAsync(model.Id, new ModelShare(_current.Active!.Id));
+            trials.End(Model.Id);
+            await routes.ShareAsync(Model.Id, new ModelShare(_current.Active!.Id));
             BeginDrain(tried);
             return null;
         }
@@ -73,7 +73,7 @@ public sealed partial class RolloutOwner
         await _oneSwap.WaitAsync(cancellationToken);
         try
         {
-            if (_current.OnTrial is not { } tried) return ApiError.Conflict($"No version of {model.Id} is on trial.", "no_trial");
+            if (_current.OnTrial is not { } tried) return ApiError.Conflict($"No version of {Model.Id} is on trial.", "no_trial");
             return versionId is not null && tried.Id != versionId ? null : await StepAsync(tried.Id, step, reason);
         }
         finally
@@ -82,7 +82,7 @@ public sealed partial class RolloutOwner
         }
     }
 
-    /// <summary>One caller at a time.</summary>
+    /// <summary>One caller at a _time.</summary>
     private async Task<ApiError?> StepAsync(string versionId, VersionEvent step, string reason)
     {
         var was = _current.Versions[versionId].State;
@@ -95,24 +95,24 @@ public sealed partial class RolloutOwner
     private async Task BeginStageOfTrialAsync()
     {
         var tried = _current.OnTrial!;
-        trials.Begin(model.Id, new TrialState(
+        trials.Begin(Model.Id, new TrialState(
             tried.Id,
             tried.State,
-            model.Rollout,
+            Model.Rollout,
             verdict => _ = ActAsync(tried.Id, verdict),
-            () => _ = StepAloneAsync(tried.Id, VersionEvent.HoldAsked, $"Undecided after {model.Rollout.Longest.TotalSeconds} s (Rollout:LongestSeconds).", CancellationToken.None),
-            time));
+            () => _ = StepAloneAsync(tried.Id, VersionEvent.HoldAsked, $"Undecided after {Model.Rollout.Longest.TotalSeconds} s (Rollout:LongestSeconds).", CancellationToken.None),
+            _time));
         await ShareTrialAsync(tried);
     }
 
     private Task ShareTrialAsync(VersionModel tried)
     {
-        var rollout = model.Rollout;
-        var weight = tried.State == VersionState.Shadowing ? 0 : journal.Weight(model.Id, tried.Id) ?? rollout.CanaryWeight;
+        var rollout = Model.Rollout;
+        var weight = tried.State == VersionState.Shadowing ? 0 : journal.Weight(Model.Id, tried.Id) ?? rollout.CanaryWeight;
         // The time of the version's registration is as good a salt as any: known after a restart, and not to clients.
-        return routes.ShareAsync(model.Id, new ModelShare(_current.Active!.Id)
+        return routes.ShareAsync(Model.Id, new ModelShare(_current.Active!.Id)
         {
-            Trial = new TrialShare(tried.Id, weight, rollout.ShadowShare, rollout.Sticky, $"{model.Id}/{tried.Id}/{journal.History(model.Id, tried.Id)[0].At.ToUnixTimeMilliseconds()}"),
+            Trial = new TrialShare(tried.Id, weight, rollout.ShadowShare, rollout.Sticky, $"{Model.Id}/{tried.Id}/{journal.History(Model.Id, tried.Id)[0].At.ToUnixTimeMilliseconds()}"),
         });
     }
 

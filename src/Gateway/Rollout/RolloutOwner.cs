@@ -1,4 +1,5 @@
 using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.OpenAi;
 using FinerCut.Gateway.Rollout.Trials;
 using FinerCut.Gateway.Routing;
@@ -12,16 +13,18 @@ namespace FinerCut.Gateway.Rollout;
 /// take <see cref="Current"/>. In what order things happen is what makes a swap lose nothing: worker up → probed → row committed → routes
 /// published → old upstream closed → drained → stopped.
 /// </summary>
-public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journal, Staging staging, RouteOwner routes, Trials.Trials trials, TimeProvider time) : IDisposable
+public sealed partial class RolloutOwner(string modelId, LiveConfig live, RolloutJournal journal, Staging staging, RouteOwner routes, Trials.Trials trials) : IDisposable
 {
     public const string FullVersion = "full";
 
     private readonly SemaphoreSlim _oneSwap = new(1);
     private readonly Lock _gate = new();
     private readonly Dictionary<string, CancellationTokenSource> _drains = new(StringComparer.Ordinal);
-    private volatile ModelRollout _current = ModelRollout.Empty(model.Id);
+    private readonly TimeProvider _time = journal.Time;
+    private volatile ModelRollout _current = ModelRollout.Empty(modelId);
 
-    public ModelConfig Model => model;
+    /// <summary>As the settings have it now.</summary>
+    public ModelConfig Model => live.Model(modelId);
 
     public ModelRollout Current => _current;
 
@@ -30,18 +33,18 @@ public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journ
     {
         lock (_gate)
         {
-            _current = journal.Load(model.Id);
+            _current = journal.Load(Model.Id);
             Commit(_current.Restart(Now()));
-            if (!_current.Versions.TryGetValue(FullVersion, out var full) || full.Path != model.Path) Commit(RegisterFull(full));
+            if (!_current.Versions.TryGetValue(FullVersion, out var full) || full.Path != Model.Path) Commit(RegisterFull(full));
         }
 
         var active = _current.Active!;
         _asleep = true;
-        await routes.ShareAsync(model.Id, new ModelShare(active.Id) { Asleep = true });
+        await routes.ShareAsync(Model.Id, new ModelShare(active.Id) { Asleep = true });
         var problem = active.Id == FullVersion ? null : ModelFiles.Problem(active.Path);
         if (problem is null)
         {
-            if (model.Load == LoadMoment.Start || _current.OnTrial is not null) await WakeAsync(CancellationToken.None);
+            if (Model.Load == LoadMoment.Start || _current.OnTrial is not null) await WakeAsync(CancellationToken.None);
         }
         else _ = SwapAsync(FullVersion, isRollback: true, $"The active version's file is not usable: {problem}", CancellationToken.None);
         await ResumeTrialAsync();
@@ -55,7 +58,7 @@ public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journ
     }
 
     /// <summary>As the settings say: active at once, or on trial first. Null when done; otherwise why not, and nothing has changed.</summary>
-    public Task<ApiError?> RollOutAsync(string versionId, string reason, CancellationToken cancellationToken) => model.Rollout.Mode == RolloutMode.Direct
+    public Task<ApiError?> RollOutAsync(string versionId, string reason, CancellationToken cancellationToken) => Model.Rollout.Mode == RolloutMode.Direct
         ? SwapAsync(versionId, isRollback: false, reason, cancellationToken)
         : TryAsync(versionId, weight: null, reason, cancellationToken);
 
@@ -87,7 +90,7 @@ public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journ
         if (!automatic && current.OnTrial is { } tried) return AbandonAsync(tried.Id, reason, cancellationToken);
         if (current.Active?.Replaced is not { } target || !current.Versions.TryGetValue(target, out var version))
         {
-            return Task.FromResult<ApiError?>(ApiError.Conflict($"The active version of {model.Id} replaced none: there is nothing to roll back to.", "no_previous_version"));
+            return Task.FromResult<ApiError?>(ApiError.Conflict($"The active version of {Model.Id} replaced none: there is nothing to roll back to.", "no_previous_version"));
         }
 
         if (automatic && version.State is VersionState.RolledBack or VersionState.RollingBack or VersionState.Failed)
@@ -100,7 +103,7 @@ public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journ
 
     public void Dispose()
     {
-        trials.End(model.Id);
+        trials.End(Model.Id);
         _oneSwap.Dispose();
     }
 
@@ -109,30 +112,30 @@ public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journ
     {
         var left = _current.Active!;
         Change(rollout => rollout.Promote(versionId, isRollback, reason, Now()));
-        trials.End(model.Id);
+        trials.End(Model.Id);
         _asleep = false;
-        await routes.ShareAsync(model.Id, new ModelShare(versionId));
+        await routes.ShareAsync(Model.Id, new ModelShare(versionId));
         BeginDrain(left);
     }
 
     private static ApiError TrialRuns(VersionModel tried) =>
         ApiError.Conflict($"Version {tried.Id} is on trial ({tried.State}): promote it or roll it back first.", "trial_runs");
 
-    private WorkerSpec Spec(VersionModel version) => new(model.Id, version.Id, version.Path, model.ContextSize, model.Parallel, model.Threads);
+    private WorkerSpec Spec(VersionModel version) => new(Model.Id, version.Id, version.Path, Model.ContextSize, Model.Parallel, Model.Threads);
 
     private RolloutChange RegisterFull(VersionModel? known)
     {
         var now = Now();
-        var fresh = new VersionModel(FullVersion, known?.State ?? VersionState.Registered, model.Path, new FileInfo(model.Path).Length, null, now) { Replaced = known?.Replaced };
+        var fresh = new VersionModel(FullVersion, known?.State ?? VersionState.Registered, Model.Path, new FileInfo(Model.Path).Length, null, now) { Replaced = known?.Replaced };
         return _current.Register(fresh, "From the settings.", now);
     }
 
-    /// <summary>Null once the version is staged. One caller at a time.</summary>
+    /// <summary>Null once the version is staged. One caller at a _time.</summary>
     private async Task<ApiError?> StageAsync(string versionId, string reason, CancellationToken cancellationToken)
     {
         if (!_current.Versions.TryGetValue(versionId, out var version))
         {
-            return ApiError.NotFound($"The model {model.Id} has no version '{versionId}'. Versions: {string.Join(", ", _current.Versions.Keys)}.", "version_not_found");
+            return ApiError.NotFound($"The model {Model.Id} has no version '{versionId}'. Versions: {string.Join(", ", _current.Versions.Keys)}.", "version_not_found");
         }
 
         if (!File.Exists(version.Path)) return ApiError.Conflict($"The file of version {versionId} is not there.", "version_file_missing");
@@ -166,7 +169,7 @@ public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journ
         lock (_gate)
         {
             // All doors to the worker, also those of an earlier time at which it was active.
-            var upstreams = routes.Closed(model.Id, left.Id);
+            var upstreams = routes.Closed(Model.Id, left.Id);
             var cancel = new CancellationTokenSource();
             _drains[left.Id] = cancel;
             _ = DrainAsync(left, upstreams, cancel);
@@ -178,12 +181,12 @@ public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journ
         var drained = Task.WhenAll(upstreams.Select(upstream => upstream.Drained));
         try
         {
-            await drained.WaitAsync(model.DrainTimeout, time, cancel.Token);
+            await drained.WaitAsync(Model.DrainTimeout, _time, cancel.Token);
         }
         catch (TimeoutException)
         {
             foreach (var upstream in upstreams) upstream.End();
-            await Task.WhenAny(drained, Task.Delay(TimeSpan.FromSeconds(5), time, CancellationToken.None));
+            await Task.WhenAny(drained, Task.Delay(TimeSpan.FromSeconds(5), _time, CancellationToken.None));
         }
         catch (OperationCanceledException)
         {
@@ -209,7 +212,7 @@ public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journ
     {
         lock (_gate)
         {
-            foreach (var version in _current.Superfluous(model.Rollout.KeepVersions).ToArray())
+            foreach (var version in _current.Superfluous(Model.Rollout.KeepVersions).ToArray())
             {
                 try
                 {
@@ -221,13 +224,13 @@ public sealed partial class RolloutOwner(ModelConfig model, RolloutJournal journ
                     continue;
                 }
 
-                Change(rollout => rollout.Apply(version.Id, VersionEvent.FileRemoved, $"Rollout:KeepVersions is {model.Rollout.KeepVersions}.", Now()));
+                Change(rollout => rollout.Apply(version.Id, VersionEvent.FileRemoved, $"Rollout:KeepVersions is {Model.Rollout.KeepVersions}.", Now()));
             }
         }
     }
 
     /// <summary>To the millisecond, as it is kept: the state reads the same before and after a restart.</summary>
-    private DateTimeOffset Now() => DateTimeOffset.FromUnixTimeMilliseconds(time.GetUtcNow().ToUnixTimeMilliseconds());
+    private DateTimeOffset Now() => DateTimeOffset.FromUnixTimeMilliseconds(_time.GetUtcNow().ToUnixTimeMilliseconds());
 
     private bool Change(Func<ModelRollout, RolloutChange?> change)
     {

@@ -13,8 +13,8 @@ public sealed class Rollouts(ImmutableSortedDictionary<string, RolloutOwner> own
 {
     public IEnumerable<RolloutOwner> All => owners.Values;
 
-    public static Rollouts Of(GatewayConfig config, Func<ModelConfig, RolloutOwner> create, EventHub hub, GatewayMetrics metrics, ILogger<Rollouts> logger) =>
-        new(config.Models.ToImmutableSortedDictionary(model => model.Id, create, StringComparer.Ordinal), hub, metrics, logger);
+    public static Rollouts Of(GatewayConfig config, Func<string, RolloutOwner> create, EventHub hub, GatewayMetrics metrics, ILogger<Rollouts> logger) =>
+        new(config.Models.ToImmutableSortedDictionary(model => model.Id, model => create(model.Id), StringComparer.Ordinal), hub, metrics, logger);
 
     public RolloutOwner? Find(string modelId) => owners.GetValueOrDefault(modelId);
 

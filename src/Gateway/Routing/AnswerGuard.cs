@@ -1,5 +1,5 @@
 using System.Net;
-using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Configuration.Live;
 
 namespace FinerCut.Gateway.Routing;
 
@@ -8,14 +8,14 @@ namespace FinerCut.Gateway.Routing;
 /// <see cref="UpstreamFailure"/> and the request can be tried again. Event streams are then passed on as they come, and end with a typed error
 /// event when they break; other answers are read whole first (up to a bound), so that they are whole or not there.
 /// </summary>
-internal sealed class AnswerGuard(HttpMessageHandler inner, ForwardingConfig config, TimeProvider time) : DelegatingHandler(inner)
+internal sealed class AnswerGuard(HttpMessageHandler inner, LiveConfig live, TimeProvider time) : DelegatingHandler(inner)
 {
     private const int LongestHeldAnswer = 8 << 20;
 
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         if (!request.Options.TryGetValue(Exchange.Option, out var exchange)) return await base.SendAsync(request, cancellationToken);
-        using var late = new CancellationTokenSource(config.FirstByteTimeout, time);
+        using var late = new CancellationTokenSource(live.Forwarding.FirstByteTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken, exchange.Upstream.Ended);
         HttpResponseMessage? response = null;
         try
@@ -57,7 +57,7 @@ internal sealed class AnswerGuard(HttpMessageHandler inner, ForwardingConfig con
 
     private async Task<Stream> EventsAsync(Stream body, Exchange exchange, CancellationToken client, CancellationToken firstByte)
     {
-        var stream = new EventStream(body, exchange, config.IdleTimeout, time, client);
+        var stream = new EventStream(body, exchange, live.Forwarding.IdleTimeout, time, client);
         try
         {
             await stream.BeginAsync(firstByte);

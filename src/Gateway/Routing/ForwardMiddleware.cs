@@ -1,4 +1,4 @@
-using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.OpenAi;
 using FinerCut.Gateway.Telemetry;
 using Microsoft.AspNetCore.Http;
@@ -25,15 +25,15 @@ public sealed class ForwardMiddleware
 
     private readonly RequestDelegate _next;
     private readonly UpstreamChooser _chooser;
-    private readonly ForwardingConfig _config;
+    private readonly LiveConfig _live;
     private readonly IExchangeObserver _observer;
     private readonly GatewayMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ResiliencePipeline<Attempt> _attempts;
 
-    public ForwardMiddleware(RequestDelegate next, UpstreamChooser chooser, ForwardingConfig config, IExchangeObserver observer, GatewayMetrics metrics, TimeProvider time)
+    public ForwardMiddleware(RequestDelegate next, UpstreamChooser chooser, LiveConfig live, IExchangeObserver observer, GatewayMetrics metrics, TimeProvider time)
     {
-        (_next, _chooser, _config, _observer, _metrics, _time) = (next, chooser, config, observer, metrics, time);
+        (_next, _chooser, _live, _observer, _metrics, _time) = (next, chooser, live, observer, metrics, time);
         _attempts = new ResiliencePipelineBuilder<Attempt> { TimeProvider = time }
             .AddRetry(new RetryStrategyOptions<Attempt>
             {
@@ -52,7 +52,7 @@ public sealed class ForwardMiddleware
     {
         var modelId = request.ModelId;
         using var measure = _metrics.Begin(modelId);
-        using var deadline = new CancellationTokenSource(_config.RetryDeadline, _time);
+        using var deadline = new CancellationTokenSource(_live.Forwarding.RetryDeadline, _time);
         var sent = 0;
         var mayTry = true;
         var last = await _attempts.ExecuteAsync(async _ =>

@@ -9,7 +9,7 @@ namespace FinerCut.Gateway.Routing;
 /// The one writer of <see cref="RouteModel"/>: learns of workers and of the version that is active, and publishes snapshots, to YARP first and
 /// then to readers, so that whatever a reader chooses YARP can reach. An upstream that left its route is closed after that.
 /// </summary>
-public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IWorkerObserver, IAsyncDisposable
+public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IWorkerObserver, IDisposable
 {
     private readonly Channel<Func<Task>> _events = Channel.CreateUnbounded<Func<Task>>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Dictionary<string, WorkerModel> _workers = new(StringComparer.Ordinal);
@@ -67,10 +67,14 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
         await done.Task;
     }
 
-    public async ValueTask DisposeAsync()
+    public async Task StopAsync()
     {
         _events.Writer.TryComplete();
         await _loop;
+    }
+
+    public void Dispose()
+    {
         foreach (var upstream in _upstreams.Values.Concat(_draining)) upstream.Dispose();
     }
 

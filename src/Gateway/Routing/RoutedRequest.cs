@@ -1,4 +1,4 @@
-using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.OpenAi;
 using Microsoft.AspNetCore.Http;
 
@@ -27,11 +27,11 @@ public sealed class RoutedRequest(RequestBody body, RequestHead head, string mod
 }
 
 /// <summary>First in YARP's pipeline: reads the body within its bounds and finds the model that it names.</summary>
-public sealed class RequestMiddleware(RequestDelegate next, UpstreamChooser chooser, ForwardingConfig config)
+public sealed class RequestMiddleware(RequestDelegate next, UpstreamChooser chooser, LiveConfig live)
 {
     public async Task InvokeAsync(HttpContext context)
     {
-        var (body, tooLarge) = await RequestBody.ReadAsync(context.Request, config.MaxBodyBytes, context.RequestAborted);
+        var (body, tooLarge) = await RequestBody.ReadAsync(context.Request, live.Forwarding.MaxBodyBytes, context.RequestAborted);
         if (body is null)
         {
             await ErrorEnvelope.WriteAsync(context, tooLarge!);

@@ -42,19 +42,19 @@ public sealed class UpstreamChooser(RouteOwner routes, IProxyStateLookup yarp, T
     public async ValueTask<(UpstreamChoice? Choice, ApiError? Refusal)> EnterAsync(RoutedRequest request, bool mayTry, CancellationToken deadline, CancellationToken aborted)
     {
         var modelId = request.ModelId;
-        RouteModel? wanted = null;
+        var wanted = false;
         while (true)
         {
             var model = routes.Current;
             if (!model.Models.TryGetValue(modelId, out var route)) return (null, ApiError.NotFound($"The model '{modelId}' does not exist any more.", "model_not_found"));
             if (mayTry && route.Trial is { Upstreams.Length: > 0 } trial && trial.Share.Takes(request) && Enter(route.ModelId, trial.Upstreams) is { } tried) return (tried with { IsTrial = true }, null);
             if (Enter(route.ModelId, route.Upstreams) is { } choice) return (choice, null);
-            // Not loaded: wanted once; what comes of that is in the next snapshot.
+            // Not loaded: wanted; what comes of that is in a later snapshot.
             if (route.Availability == RouteAvailability.Asleep)
             {
-                if (wanted is null) routes.Want(modelId);
-                else if (route.Problem is { } problem) return (null, problem);
-                wanted ??= model;
+                if (wanted && route.Problem is { } problem) return (null, problem);
+                routes.Want(modelId);
+                wanted = true;
             }
 
             var refusal = Refusal(route);

@@ -1,5 +1,4 @@
 using System.Net;
-using FinerCut.Gateway.Configuration;
 using Microsoft.Extensions.Primitives;
 using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Forwarder;
@@ -19,14 +18,14 @@ public sealed class YarpRoutes : IProxyConfigProvider, IConfigChangeListener
     private readonly HttpClientConfig _client;
     private volatile Snapshot _snapshot;
 
-    public YarpRoutes(ForwardingConfig forwarding)
+    public YarpRoutes()
     {
         // Time-outs are AnswerGuard's: it knows first byte from idle and ends streams cleanly. YARP's own would abort the connection.
         _request = new ForwarderRequestConfig
         {
             Version = HttpVersion.Version11,
             VersionPolicy = HttpVersionPolicy.RequestVersionExact,
-            ActivityTimeout = forwarding.FirstByteTimeout + forwarding.IdleTimeout + TimeSpan.FromHours(1),
+            ActivityTimeout = TimeSpan.FromDays(7),
         };
         _client = new HttpClientConfig();
         _snapshot = new Snapshot([Route], [Cluster(Unrouted, [])]);

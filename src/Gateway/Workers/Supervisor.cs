@@ -5,7 +5,7 @@ using Microsoft.Extensions.Logging;
 namespace FinerCut.Gateway.Workers;
 
 /// <summary>All workers of this gateway, one owner each. Thread-safe.</summary>
-public sealed class Supervisor(WorkerConfig config, WorkerProbe probe, IWorkerObserver observer, ILoggerFactory loggers, TimeProvider time) : IAsyncDisposable
+public sealed class Supervisor(WorkerConfig config, WorkerProbe probe, IWorkerObserver observer, ILoggerFactory loggers, TimeProvider time)
 {
     private readonly ConcurrentDictionary<string, WorkerOwner> _owners = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<WorkerOwner, byte> _leaving = new();
@@ -35,7 +35,7 @@ public sealed class Supervisor(WorkerConfig config, WorkerProbe probe, IWorkerOb
         _leaving.TryRemove(owner, out _);
     }
 
-    public async ValueTask DisposeAsync()
+    public async Task StopAsync()
     {
         await Task.WhenAll(_owners.Keys.Select(StopAsync));
         await Task.WhenAll(_leaving.Keys.Select(owner => owner.StopAsync()));

@@ -23,12 +23,14 @@ public class ChaosTests(ITestOutputHelper output)
         {
             while (!enough.IsCancellationRequested) all.Add(await ChatStream.RunAsync(gateway.Client, $"stream {number} tokens=10 delay=2"));
         })).ToArray();
+        var settings = Path.Combine(gateway.Folder, "appsettings.json");
+        var good = await File.ReadAllTextAsync(settings);
         var kills = 0;
         var jobs = new List<string>();
         for (var act = 0; act < 24; act++)
         {
             var before = all.Count;
-            switch (random.Next(5))
+            switch (random.Next(6))
             {
                 case 0 or 1:
                     await gateway.PromoteAsync(random.Next(2) == 0 ? "full" : "lean-1");
@@ -44,6 +46,11 @@ public class ChaosTests(ITestOutputHelper output)
                         kills++;
                     }
 
+                    break;
+                case 4:
+                    // Broken every other time: the last good settings hold.
+                    await File.WriteAllTextAsync(settings, random.Next(2) == 0 ? "{ broken" : good.Replace("\"Port\":0", $"\"Port\":0}},\"Forwarding\":{{\"MaxBodyBytes\":{100_000 + act}", StringComparison.Ordinal));
+                    Assert.True((await gateway.SendAsync(HttpMethod.Post, "/admin/config/reload")).Status is HttpStatusCode.OK or HttpStatusCode.UnprocessableEntity);
                     break;
                 default:
                     if (jobs.Count > 0) await gateway.SendAsync(HttpMethod.Delete, $"/admin/jobs/{jobs[^1]}");

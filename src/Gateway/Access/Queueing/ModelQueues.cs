@@ -1,10 +1,10 @@
 using System.Collections.Concurrent;
-using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Configuration.Live;
 
 namespace FinerCut.Gateway.Access.Queueing;
 
 /// <summary>One fair queue a model. Thread-safe.</summary>
-public sealed class ModelQueues(GatewayConfig config, TimeProvider clock)
+public sealed class ModelQueues(LiveConfig live, TimeProvider clock)
 {
     /// <summary>Requests on their way for every slot of a worker, so that none idles while an answer ends here.</summary>
     private const int PlacesASlot = 2;
@@ -15,11 +15,17 @@ public sealed class ModelQueues(GatewayConfig config, TimeProvider clock)
 
     public FairQueue Of(string modelId) => _queues.GetOrAdd(modelId, id => new FairQueue(ConfigOf(id), clock));
 
+    /// <summary>After the settings changed.</summary>
+    public void Reconfigure()
+    {
+        foreach (var (modelId, queue) in _queues) queue.Reconfigure(ConfigOf(modelId));
+    }
+
     private QueueConfig ConfigOf(string modelId)
     {
-        var bounds = config.Access.Queue;
+        var bounds = live.Current.Access.Queue;
         if (bounds.Places > 0) return bounds;
-        var parallel = config.Models.FirstOrDefault(model => model.Id == modelId)?.Parallel ?? 4;
+        var parallel = live.Find(modelId)?.Parallel ?? 4;
         return bounds with { Places = PlacesASlot * parallel };
     }
 }
