@@ -82,7 +82,7 @@ public static class GatewayHost
         var recordings = RecordingStore.Open(state);
         services.AddSingleton<EventHub>();
         services.AddSingleton(_ => gateway).AddSingleton<RolloutStore>().AddSingleton<RolloutJournal>().AddSingleton<JobStore>();
-        services.AddSingleton(provider => new RecordingStore(recordings, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new RecordingStore(recordings, RecordingVault.Open(recordings, config.RecordingKeys), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<RecordingSwitches>().AddSingleton<TrafficRecorder>();
         services.AddSingleton<Trials>().AddSingleton<ShadowTraffic>().AddSingleton<IExchangeObserver, ExchangeWatch>();
         services.AddSingleton(provider => Rollouts.Of(

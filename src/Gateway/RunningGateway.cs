@@ -60,7 +60,7 @@ public sealed class RunningGateway
                 await runtime.StopAsync();
             }
         }
-        catch (Exception exception) when (exception is ConfigException or StateFolderException)
+        catch (Exception exception) when (exception is ConfigException or StateFolderException or Recording.RecordingKeyException)
         {
             await Console.Error.WriteLineAsync(exception.Message);
             return ExitCode.BadInput;

@@ -18,6 +18,9 @@ public sealed record GatewayConfig
     /// <summary>Absolute folder of databases, keys, jobs and lean versions; made when absent.</summary>
     public required string StateFolder { get; init; }
 
+    /// <summary>Absolute folder of the keys that recorded traffic is encrypted with.</summary>
+    public string RecordingKeys { get; init; } = "";
+
     public required AdminConfig Admin { get; init; }
 
     public AccessConfig Access { get; init; } = AccessConfig.Default;

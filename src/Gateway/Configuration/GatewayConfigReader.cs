@@ -33,11 +33,13 @@ public static partial class GatewayConfigReader
     {
         root.Allow("Logging");
         root.Allow("$schema");
+        var state = Path.GetFullPath(root.Section("State").Text("Path") ?? "state", contentRoot);
         return new GatewayConfig
         {
             ContentRoot = contentRoot,
             Listen = Listen(root.Section("Listen")),
-            StateFolder = Path.GetFullPath(root.Section("State").Text("Path") ?? "state", contentRoot),
+            StateFolder = state,
+            RecordingKeys = Path.GetFullPath(root.Section("Recording").Text("KeysPath") ?? Path.Combine(state, "keys"), contentRoot),
             Admin = Admin(root.Section("Admin")),
             Access = AccessConfig.Read(root.Section("Access")),
             Redaction = ConversationRedaction.Read(root.Section("Redaction")),

@@ -53,7 +53,7 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
         if (job.Traffic is null)
         {
             if (export.TooFew(job.Model) is { } tooFew) return (Ended(job, JobState.Failed, tooFew.Code, tooFew.Message), true);
-            job = job with { Traffic = export.Write(job.Model, job.Order.Seed, folder) };
+            job = job with { Traffic = export.Write(job.Id, job.Model, job.Order.Seed, folder) };
             update(job);
         }
 

@@ -25,13 +25,14 @@ public sealed class TrafficExport(RecordingStore store, LiveConfig live)
             + $"Switch recording on (PUT /admin/models/{modelId}/recording {{\"enabled\":true}}) and let traffic come.");
     }
 
-    public JobTraffic Write(string modelId, int seed, string folder)
+    public JobTraffic Write(string jobId, string modelId, int seed, string folder)
     {
         var calibrationPath = Path.Combine(folder, CalibrationFile);
         var heldOutPath = Path.Combine(folder, HeldOutFile);
         // The held-out file is written last: where it is, both are whole.
         if (File.Exists(heldOutPath)) return new JobTraffic(File.ReadLines(calibrationPath).Count(), File.ReadLines(heldOutPath).Count());
         var drawn = store.Draw(modelId, seed, live.Jobs.MaxConversations);
+        store.Audit(modelId, "job", jobId, drawn.Select(conversation => conversation.Id));
         var half = (drawn.Count + 1) / 2;
         WriteLines(calibrationPath, drawn.Take(half));
         WriteLines(heldOutPath, drawn.Skip(half));

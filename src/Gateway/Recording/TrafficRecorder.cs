@@ -50,7 +50,7 @@ public sealed class TrafficRecorder : IAsyncDisposable
         var isChat = path.Equals("/v1/chat/completions", StringComparison.OrdinalIgnoreCase);
         if (!isChat && !path.Equals("/v1/completions", StringComparison.OrdinalIgnoreCase)) return null;
         var most = _live.Model(modelId).Recording.MaxConversationBytes;
-        return request.Bytes.Length > most ? null : new Tap(this, modelId, isChat, request.Bytes.ToArray(), most);
+        return request.Bytes.Length > most ? null : new Tap(this, new Captured(modelId, isChat, routed.Sender, request.Bytes.ToArray(), default), most);
     }
 
     public async ValueTask DisposeAsync()
@@ -75,7 +75,7 @@ public sealed class TrafficRecorder : IAsyncDisposable
             {
                 var conversation = ExchangeReader.Read(captured.Request, captured.Answer, captured.IsChat);
                 // Asked again: an admin who switched recording off wants nothing recorded from then on.
-                if (conversation is not null && _switches.IsOn(captured.ModelId)) _store.Offer(captured.ModelId, ConversationRedaction.Apply(_redactor, conversation), _live.Model(captured.ModelId).Recording);
+                if (conversation is not null && _switches.IsOn(captured.ModelId)) _store.Offer(captured.ModelId, ConversationRedaction.Apply(_redactor, conversation), captured.Sender, _live.Model(captured.ModelId).Recording);
             }
             catch (Exception exception)
             {
@@ -89,9 +89,9 @@ public sealed class TrafficRecorder : IAsyncDisposable
         }
     }
 
-    private sealed record Captured(string ModelId, bool IsChat, byte[] Request, ReadOnlyMemory<byte> Answer);
+    private sealed record Captured(string ModelId, bool IsChat, string Sender, byte[] Request, ReadOnlyMemory<byte> Answer);
 
-    private sealed class Tap(TrafficRecorder recorder, string modelId, bool isChat, byte[] request, int most) : IAnswerTap
+    private sealed class Tap(TrafficRecorder recorder, Captured captured, int most) : IAnswerTap
     {
         private readonly ArrayBufferWriter<byte> _answer = new();
         private bool _tooLong;
@@ -105,7 +105,7 @@ public sealed class TrafficRecorder : IAsyncDisposable
 
         public void Finish(bool whole)
         {
-            if (whole && !_tooLong) recorder.Take(new Captured(modelId, isChat, request, _answer.WrittenMemory));
+            if (whole && !_tooLong) recorder.Take(captured with { Answer = _answer.WrittenMemory });
         }
     }
 }

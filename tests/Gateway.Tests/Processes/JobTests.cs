@@ -90,8 +90,18 @@ public class JobTests
         Assert.Null((await ChatStream.RunAsync(gateway.Client, $"{Canary} off tokens=2")).Problem);
         Assert.Equal(5, (await gateway.GetAsync($"/admin/models/{GatewayProcess.Model}/recording")).GetProperty("counts").GetProperty("seen").GetInt32());
 
-        Assert.All(Holders(), file => Assert.StartsWith("recordings.db", file, StringComparison.Ordinal));
-        Assert.NotEmpty(Holders());
+        // Encrypted, it is in no file at all; an export has it.
+        Assert.Empty(Holders());
+        Assert.Equal(5, (await gateway.Admin.GetStringAsync($"/admin/models/{GatewayProcess.Model}/recording/export?key=loopback")).Split('\n').Count(line => line.Contains(Canary, StringComparison.Ordinal)));
+        Assert.Equal("", await gateway.Admin.GetStringAsync($"/admin/models/{GatewayProcess.Model}/recording/export?before=2020-01-01"));
+        Assert.Equal(HttpStatusCode.BadRequest, (await gateway.SendAsync(HttpMethod.Delete, $"/admin/models/{GatewayProcess.Model}/recording?kye=loopback")).Status);
+        Assert.DoesNotContain(Canary, await gateway.Client.GetStringAsync("/metrics"), StringComparison.Ordinal);
+        await gateway.OrderJobAsync();
+        await gateway.JobEndAsync("job-1");
+        var audit = await gateway.GetAsync($"/admin/models/{GatewayProcess.Model}/recording/audit");
+        Assert.Equal("job-1", audit.GetProperty("uses").EnumerateArray().Last().GetProperty("subject").GetString());
+        Assert.DoesNotContain(Canary, audit.GetRawText(), StringComparison.Ordinal);
+        Assert.Empty(Holders());
         Assert.DoesNotContain(Canary, gateway.Log, StringComparison.Ordinal);
         Assert.DoesNotContain(Canary, (await gateway.GetAsync("/admin/models")).GetRawText(), StringComparison.Ordinal);
         Assert.Equal(5, (await gateway.SendAsync(HttpMethod.Delete, $"/admin/models/{GatewayProcess.Model}/recording")).Body.GetProperty("purged").GetInt32());

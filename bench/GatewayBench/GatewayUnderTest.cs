@@ -1,0 +1,62 @@
+using System.Diagnostics;
+using System.Net.Http.Headers;
+using System.Text.Json;
+
+namespace FinerCut.GatewayBench;
+
+/// <summary>The built gateway as a process of its own, over one mock upstream; both can be asked.</summary>
+internal sealed class GatewayUnderTest : IAsyncDisposable
+{
+    private const string AdminKey = "bench-admin-key-0123456789";
+    private readonly Process _process;
+    private readonly string _folder;
+
+    private GatewayUnderTest(Process process, string folder, Uri gateway, Uri direct) => (_process, _folder, Gateway, Direct) = (process, folder, gateway, direct);
+
+    public Uri Gateway { get; }
+
+    public Uri Direct { get; }
+
+    /// <summary>Resident bytes of the gateway.</summary>
+    public long Resident
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
+    public static async Task<GatewayUnderTest> StartAsync()
+    {
+        var folder = Directory.CreateTempSubdirectory("finercut-bench-").FullName;
+        await File.WriteAllTextAsync(Path.Combine(folder, "appsettings.json"), JsonSerializer.Serialize(new
+        {
+            Listen = new { Port = 0 },
+            Access = new { LoopbackWithoutKey = true },
+            Admin = new { Key = AdminKey },
+            Worker = new { Path = Environment.ProcessPath },
+            Models = new { m = new { Path = "models/SmolLM2-135M-Instruct.Q4_1.gguf", Parallel = 64 } },
+            Logging = new { LogLevel = new { Default = "Warning" } },
+        }));
+        var bin = new DirectoryInfo(AppContext.BaseDirectory);
+        var program = Path.Combine(bin.Parent!.Parent!.FullName, "Gateway", bin.Name, "FinerCut.Gateway");
+        var process = Process.Start(new ProcessStartInfo(program) { WorkingDirectory = folder, RedirectStandardOutput = true })!;
+        string? line;
+        do line = await process.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException("The gateway ended.");
+        while (!line.Contains("listens on ", StringComparison.Ordinal));
+        _ = process.StandardOutput.ReadToEndAsync();
+        var address = new Uri(line[(line.IndexOf("http", StringComparison.Ordinal))..]);
+        using var admin = new HttpClient { BaseAddress = address, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", AdminKey) } };
+        while (!(await admin.GetAsync("/health")).IsSuccessStatusCode) await Task.Delay(50);
+        using var workers = JsonDocument.Parse(await admin.GetStringAsync("/admin/workers"));
+        return new GatewayUnderTest(process, folder, address, new Uri(workers.RootElement.GetProperty("workers")[0].GetProperty("address").GetString()!));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _process.Kill(entireProcessTree: true);
+        await _process.WaitForExitAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+}

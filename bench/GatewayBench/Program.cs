@@ -1,0 +1,28 @@
+using FinerCut.GatewayBench;
+
+// What the gateway adds to a request, against the same mock upstream asked directly. The mock is this program again, which the gateway starts as its worker.
+//   dotnet run -c Release --project bench/GatewayBench            all of it, about five minutes on 2 cores
+//   ... -- latency | throughput | memory [requests]                one part
+if (args is ["serve", ..]) return await MockUpstream.RunAsync();
+var parts = args.Length == 0 ? ["latency", "throughput", "memory"] : new[] { args[0] };
+await using var gateway = await GatewayUnderTest.StartAsync();
+foreach (var part in parts)
+{
+    switch (part)
+    {
+        case "latency":
+            await LatencyBench.RunAsync(gateway);
+            break;
+        case "throughput":
+            await ThroughputBench.RunAsync(gateway);
+            break;
+        case "memory":
+            await MemoryBench.RunAsync(gateway, args.Length > 1 ? int.Parse(args[1]) : 100_000);
+            break;
+        default:
+            await Console.Error.WriteLineAsync($"'{part}' is no part: latency, throughput or memory.");
+            return 2;
+    }
+}
+
+return 0;
