@@ -60,7 +60,7 @@ public static class GatewayHost
     private static void AddServices(IServiceCollection services, GatewayConfig config, StateFolder state)
     {
         services.AddSingleton(config).AddSingleton(config.Worker).AddSingleton(config.Admin);
-        services.AddSingleton(state).AddSingleton(TimeProvider.System).AddSingleton<GatewayMetrics>().AddSingleton<PrometheusText>();
+        services.AddSingleton(state).AddSingleton(TimeProvider.System).AddSingleton<GatewayMetrics>().AddSingleton<GenAiTelemetry>().AddSingleton<PrometheusText>();
         services.AddSingleton(provider => AdminKey.Load(config.Admin, state)).AddSingleton<AdminGate>();
         services.AddRouting();
         services.Configure<JsonOptions>(json => json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower);

@@ -57,6 +57,7 @@ internal sealed class AnswerGuard(HttpMessageHandler inner, LiveConfig live, Tim
 
     private async Task<Stream> EventsAsync(Stream body, Exchange exchange, CancellationToken client, CancellationToken firstByte)
     {
+        exchange.IsStream = true;
         var stream = new EventStream(body, exchange, live.Forwarding.IdleTimeout, time, client);
         try
         {
@@ -85,6 +86,7 @@ internal sealed class AnswerGuard(HttpMessageHandler inner, LiveConfig live, Tim
             return new PrefixedStream(whole, body);
         }
 
+        exchange.Usage = AnswerUsage.In(whole.GetBuffer().AsSpan(0, (int)whole.Length));
         exchange.Tap?.Append(whole.GetBuffer().AsSpan(0, (int)whole.Length));
         await body.DisposeAsync();
         whole.Position = 0;

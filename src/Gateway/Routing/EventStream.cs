@@ -123,7 +123,15 @@ internal sealed class EventStream : Stream
             if (_whole > from) _insideEvent = EndOfLastEvent(_buffer.AsSpan(_start, _whole - _start)) != _whole - _start;
         }
 
+        if (_whole > from) Count(_buffer.AsSpan(from, _whole - from));
         if (_whole > from) _exchange.Tap?.Append(_buffer.AsSpan(from, _whole - from));
+    }
+
+    /// <summary>An event a token, until one says how many there were.</summary>
+    private void Count(ReadOnlySpan<byte> events)
+    {
+        var usage = _exchange.Usage with { Output = _exchange.Usage.Output + events.Count("\n\n"u8) };
+        _exchange.Usage = events.IndexOf("_tokens\""u8) >= 0 && AnswerUsage.In(events) is { Output: > 0 } told ? told : usage;
     }
 
     private void MakeRoom()

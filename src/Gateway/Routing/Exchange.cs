@@ -20,7 +20,7 @@ public interface IExchangeObserver
     /// <param name="request">Valid during the request only: copy what is kept.</param>
     IAnswerTap? Begin(Exchange exchange, string path, RoutedRequest request);
 
-    void Ended(in ExchangeEnd end);
+    void Ended(in ExchangeEnd end, string path, RoutedRequest request);
 }
 
 /// <summary>How one attempt ended.</summary>
@@ -28,7 +28,12 @@ public interface IExchangeObserver
 /// <param name="Failure">Before or after the first byte; null when all went well.</param>
 /// <param name="FirstByte">From the attempt's begin to the first event, or to a whole answer; null where there was none.</param>
 /// <param name="ClientGone">The client did not wait for the end.</param>
-public readonly record struct ExchangeEnd(Upstream Upstream, int Status, FailureKind? Failure, TimeSpan? FirstByte, TimeSpan Duration, bool ClientGone);
+public readonly record struct ExchangeEnd(Upstream Upstream, int Status, FailureKind? Failure, TimeSpan? FirstByte, TimeSpan Duration, bool ClientGone)
+{
+    public AnswerUsage Usage { get; init; }
+
+    public bool IsStream { get; init; }
+}
 
 /// <summary>One attempt to have one request answered by one upstream; travels from the middleware through YARP to <see cref="AnswerGuard"/>.</summary>
 public sealed class Exchange(Upstream upstream, bool isTrial, long began)
@@ -45,6 +50,11 @@ public sealed class Exchange(Upstream upstream, bool isTrial, long began)
 
     /// <summary>Timestamp of the answer's first event, or of the whole answer; 0 until then.</summary>
     public long FirstByteAt { get; set; }
+
+    /// <summary>As far as the answer said, or was counted by events.</summary>
+    public AnswerUsage Usage { get; set; }
+
+    public bool IsStream { get; set; }
 
     public IAnswerTap? Tap { get; set; }
 

@@ -111,7 +111,7 @@ public sealed class ForwardMiddleware
             var now = _time.GetTimestamp();
             TimeSpan? firstByte = exchange.FirstByteAt == 0 ? null : _time.GetElapsedTime(exchange.Began, exchange.FirstByteAt);
             _observer.Ended(new ExchangeEnd(exchange.Upstream, exchange.FirstByteAt == 0 ? 0 : context.Response.StatusCode, failure, firstByte,
-                _time.GetElapsedTime(exchange.Began, now), context.RequestAborted.IsCancellationRequested));
+                _time.GetElapsedTime(exchange.Began, now), context.RequestAborted.IsCancellationRequested) { Usage = exchange.Usage, IsStream = exchange.IsStream }, context.Request.Path, request);
         }
     }
 

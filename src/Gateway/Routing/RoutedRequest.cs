@@ -22,6 +22,9 @@ public sealed class RoutedRequest(RequestBody body, RequestHead head, string mod
     /// <summary>Id of the key in whose name it is made.</summary>
     public string Sender { get; set; } = "";
 
+    /// <summary>Its priority class, a word.</summary>
+    public string SenderClass { get; set; } = "";
+
     /// <summary>Whether the sender agrees that the exchange is recorded where its route records.</summary>
     public bool MayRecord { get; set; } = true;
 }

@@ -143,7 +143,10 @@ public sealed class PrometheusText : IDisposable
             // Ids and codes hold none of these; a stray one must not break the format.
             if (text.AsSpan().IndexOfAny("\"\\\n") >= 0) text = text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\"", "\\\"", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
             var comma = _length == 0 ? "" : ",";
-            if (_space[_length..].TryWrite(CultureInfo.InvariantCulture, $"{comma}{name}=\"{text}\"", out var written)) _length += written;
+            if (!_space[_length..].TryWrite(CultureInfo.InvariantCulture, $"{comma}{name}=\"{text}\"", out var written)) return;
+            // Names of the conventions hold dots, which Prometheus does not take.
+            _space.Slice(_length + comma.Length, name.Length).Replace('.', '_');
+            _length += written;
         }
     }
 }

@@ -39,6 +39,10 @@ public class SwapTests
 
         Assert.Contains("finercut_requests_total{model=\"tiny\",status=\"200\"}", await gateway.Client.GetStringAsync("/metrics"), StringComparison.Ordinal);
 
+        var text = await gateway.Client.GetStringAsync("/metrics");
+        foreach (var part in (string[])["gen_ai_server_time_to_first_token_count{gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"finercut\",gen_ai_request_model=\"tiny\",gen_ai_response_model=\"lean-1\"}",
+            "gen_ai_server_time_per_output_token_sum", "finercut_tokens_total{model=\"tiny\",version=\"full\",type=\"output\",class=\"Normal\"}"]) Assert.Contains(part, text, StringComparison.Ordinal);
+
         // Old workers go once they are drained.
         await Eventually.BeAsync(async () => (await gateway.WorkersAsync()).Count == 1, () => gateway.Log);
     }

@@ -20,6 +20,7 @@ public sealed class AdmissionMiddleware(RequestDelegate next, AccessConfig confi
         var key = context.Features.GetRequiredFeature<AccessGrant>().Key;
         request.MayRecord = key.Recording;
         request.Sender = key.Id;
+        request.SenderClass = key.Priority.ToString();
         var endpoint = ApiEndpoints.Of(context.Request.Path.Value ?? "");
         if (!ApiEndpoints.Computes(endpoint))
         {
