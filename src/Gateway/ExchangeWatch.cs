@@ -1,3 +1,4 @@
+using FinerCut.Gateway.External;
 using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.Recording;
 using FinerCut.Gateway.Rollout.Trials;
@@ -7,7 +8,7 @@ using FinerCut.Gateway.Telemetry;
 namespace FinerCut.Gateway;
 
 /// <summary>All who look at exchanges: the recorder, the shadow, the trials, and who unloads what nobody uses.</summary>
-public sealed class ExchangeWatch(TrafficRecorder recorder, ShadowTraffic shadow, Trials trials, Residency residency, GenAiTelemetry telemetry) : IExchangeObserver
+public sealed class ExchangeWatch(TrafficRecorder recorder, ShadowTraffic shadow, Trials trials, Residency residency, GenAiTelemetry telemetry, Destinations destinations) : IExchangeObserver
 {
     public IAnswerTap? Begin(Exchange exchange, string path, RoutedRequest request)
     {
@@ -21,6 +22,7 @@ public sealed class ExchangeWatch(TrafficRecorder recorder, ShadowTraffic shadow
     {
         residency.Used(end.Upstream.ModelId);
         trials.Saw(end);
+        destinations.Saw(end);
         telemetry.Record(end, Operation(path), request.SenderClass);
     }
 

@@ -8,6 +8,7 @@ using FinerCut.Gateway.Access.Quotas;
 using FinerCut.Gateway.Admin;
 using FinerCut.Gateway.Configuration;
 using FinerCut.Gateway.Configuration.Live;
+using FinerCut.Gateway.External;
 using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.OpenAi;
 using FinerCut.Gateway.Pruning;
@@ -72,7 +73,7 @@ public static class GatewayHost
         services.AddSingleton<IForwarderHttpClientFactory, GuardedClients>();
         services.AddSingleton<RouteOwner>().AddSingleton<UpstreamChooser>();
         services.AddSingleton<IWorkerObserver>(provider => provider.GetRequiredService<RouteOwner>());
-        services.AddSingleton<WorkerProbe>().AddSingleton<Supervisor>().AddSingleton<Staging>().AddSingleton(config.Memory).AddSingleton(_ => new MemoryLedger(config.Memory)).AddSingleton<Residency>().AddSingleton<GatewayRuntime>();
+        services.AddSingleton<WorkerProbe>().AddSingleton<Supervisor>().AddSingleton<Staging>().AddSingleton(config.Memory).AddSingleton(_ => new MemoryLedger(config.Memory)).AddSingleton<Residency>().AddSingleton<Destinations>().AddSingleton<GatewayRuntime>();
         AddState(services, config, state);
     }
 

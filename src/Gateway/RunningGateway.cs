@@ -78,7 +78,7 @@ public sealed class RunningGateway
     {
         var hashes = new FileHashes(state);
         var errors = new List<ConfigError>();
-        foreach (var model in config.Models)
+        foreach (var model in config.Models.Where(model => !model.IsExternal))
         {
             if (await ModelFiles.VetAsync(model, hashes, CancellationToken.None) is { } error) errors.Add(error);
         }

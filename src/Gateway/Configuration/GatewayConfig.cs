@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using FinerCut.Gateway.Access;
+using FinerCut.Gateway.External;
 using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.Redaction;
 using FinerCut.Gateway.Rollout;
@@ -129,6 +130,11 @@ public sealed record ModelConfig
     public required RecordingConfig Recording { get; init; }
 
     public RolloutConfig Rollout { get; init; } = new();
+
+    /// <summary>Servers elsewhere that answer for the model instead of a worker; empty where it has a file.</summary>
+    public ImmutableArray<DestinationConfig> Destinations { get; init; } = [];
+
+    public bool IsExternal => !Destinations.IsEmpty;
 
     public LoadMoment Load { get; init; } = LoadMoment.Start;
 

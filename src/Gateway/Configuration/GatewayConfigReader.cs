@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Text.RegularExpressions;
 using FinerCut.Gateway.Access;
+using FinerCut.Gateway.External;
 using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.Redaction;
 using FinerCut.Gateway.Rollout;
@@ -130,9 +131,10 @@ public static partial class GatewayConfigReader
     {
         var where = "Models:" + id;
         if (!IdPattern().IsMatch(id)) root.Error(where, null, "expected an id of letters, digits, '.', '_' and '-', at most 64, starting with a letter or digit");
-        var embedded = id == EmbeddedId;
+        var destinations = DestinationConfig.Read(section);
+        var embedded = id == EmbeddedId && destinations.IsEmpty;
         var given = section.Text("Path") ?? (embedded ? EmbeddedPath : null);
-        if (given is null) root.Error(where + ":Path", null, "expected the path of a GGUF file");
+        if (given is null == destinations.IsEmpty) root.Error(where + ":Path", given, "expected the path of a GGUF file, or Destinations, not both");
         var path = Find(given ?? "", contentRoot);
         if (given is not null && !File.Exists(path)) root.Error(where + ":Path", given, $"there is no file at {path}");
         var sha256 = section.Text("Sha256") ?? (embedded && given == EmbeddedPath ? EmbeddedSha256 : null);
@@ -140,7 +142,8 @@ public static partial class GatewayConfigReader
         return new ModelConfig
         {
             Id = id,
-            Path = path,
+            Path = destinations.IsEmpty ? path : "",
+            Destinations = destinations,
             Sha256 = sha256?.ToLowerInvariant(),
             ContextSize = section.Integer("ContextSize", 4096, 64, 1 << 24),
             Parallel = section.Integer("Parallel", 4, 1, 256),

@@ -10,7 +10,7 @@ namespace FinerCut.Gateway.Memory;
 /// Which models are loaded: loads one that is wanted, unloads those that nobody wanted for long, and makes room by unloading idle ones that are not
 /// pinned. Knows when models were used last and how long they took to load; the models' owners do the rest. Thread-safe.
 /// </summary>
-public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner routes, ILogger<Residency> logger, TimeProvider time) : IDisposable
+public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner routes, Staging staging, ILogger<Residency> logger, TimeProvider time) : IDisposable
 {
     /// <summary>Read from disk and warmed up, until a load was measured.</summary>
     private const double GuessedBytesPerSecond = 500e6;
@@ -22,10 +22,13 @@ public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner
     private readonly CancellationTokenSource _stopping = new();
     private Task _sweeping = Task.CompletedTask;
 
-    public void Start()
+    /// <summary>Starts all models that are to be loaded from the start.</summary>
+    public async Task StartAsync()
     {
+        staging.MakeRoomAsync = MakeRoomAsync;
         routes.Wanted += Wake;
         routes.WorkerPublished += Measure;
+        await rollouts.StartAsync(routes);
         _sweeping = Task.Run(SweepAsync);
     }
 

@@ -40,7 +40,7 @@ public static class ModelsEndpoint
     {
         id = model.Id,
         @object = "model",
-        created = new DateTimeOffset(File.GetLastWriteTimeUtc(model.Path)).ToUnixTimeSeconds(),
+        created = model.IsExternal ? 0 : new DateTimeOffset(File.GetLastWriteTimeUtc(model.Path)).ToUnixTimeSeconds(),
         owned_by = "finercut",
     };
 }

@@ -14,7 +14,7 @@ public sealed class Rollouts(ImmutableSortedDictionary<string, RolloutOwner> own
     public IEnumerable<RolloutOwner> All => owners.Values;
 
     public static Rollouts Of(GatewayConfig config, Func<string, RolloutOwner> create, EventHub hub, GatewayMetrics metrics, ILogger<Rollouts> logger) =>
-        new(config.Models.ToImmutableSortedDictionary(model => model.Id, model => create(model.Id), StringComparer.Ordinal), hub, metrics, logger);
+        new(config.Models.Where(model => !model.IsExternal).ToImmutableSortedDictionary(model => model.Id, model => create(model.Id), StringComparer.Ordinal), hub, metrics, logger);
 
     public RolloutOwner? Find(string modelId) => owners.GetValueOrDefault(modelId);
 

@@ -58,7 +58,7 @@ public sealed class ForwardMiddleware
         var last = await _attempts.ExecuteAsync(async _ =>
         {
             var (choice, refusal) = await _chooser.EnterAsync(request, mayTry, deadline.Token, context.RequestAborted);
-            if (choice is null) return new Attempt(refusal);
+            if (choice is null) return new Attempt(refusal, refusal?.Code == "worker_busy" && !deadline.IsCancellationRequested);
             try
             {
                 var failure = await TryAsync(context, request, choice);

@@ -113,7 +113,11 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
             // A closed one stays closed: a version that comes back while it drains gets a new door to the same worker.
             next[key] = _upstreams.TryGetValue(key, out var kept) && !kept.IsClosed
                 ? kept
-                : new Upstream($"{spec.VersionId}#{++_numbers}", spec.ModelId, spec.VersionId, worker.Address!.Url, worker.Address.Key);
+                : new Upstream($"{spec.VersionId}#{++_numbers}", spec.ModelId, spec.VersionId, worker.Address!.Url, worker.Address.Key is { Length: > 0 } bearer ? bearer : null)
+                {
+                    Destination = spec.Destination,
+                    Most = spec.Destination is null ? int.MaxValue : spec.Parallel,
+                };
         }
 
         _draining.AddRange(_upstreams.Where(entry => !next.TryGetValue(entry.Key, out var same) || same != entry.Value).Select(entry => entry.Value));

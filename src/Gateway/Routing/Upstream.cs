@@ -25,6 +25,12 @@ public sealed class Upstream(string id, string modelId, string versionId, string
     /// <summary>Bearer token, or null where none is asked for.</summary>
     public string? Key { get; } = key;
 
+    /// <summary>Requests at a time; others are not let in.</summary>
+    public int Most { get; init; } = int.MaxValue;
+
+    /// <summary>Name of an external destination; null for a worker of this gateway.</summary>
+    public string? Destination { get; init; }
+
     public int InFlight => (int)(Interlocked.Read(ref _state) & ~Closed);
 
     public bool IsClosed => Interlocked.Read(ref _state) >= Closed;
@@ -35,11 +41,11 @@ public sealed class Upstream(string id, string modelId, string versionId, string
     /// <summary>Cancelled when the answers still running must end.</summary>
     public CancellationToken Ended => _ended.Token;
 
-    /// <summary>False once closed: the caller chooses another from a newer snapshot.</summary>
+    /// <summary>False once closed, or full: the caller chooses another from a newer snapshot.</summary>
     public bool TryEnter()
     {
         var seen = Interlocked.Read(ref _state);
-        while (seen < Closed)
+        while (seen < Closed && seen < Most)
         {
             var found = Interlocked.CompareExchange(ref _state, seen + 1, seen);
             if (found == seen) return true;

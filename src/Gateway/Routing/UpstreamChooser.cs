@@ -58,6 +58,8 @@ public sealed class UpstreamChooser(RouteOwner routes, IProxyStateLookup yarp, T
             }
 
             var refusal = Refusal(route);
+            // All destinations are full (or closing): the caller comes again soon.
+            if (route.Upstreams.Length > 0 && route.Upstreams.All(upstream => upstream.Destination is not null && !upstream.IsClosed)) return (null, UpstreamFailure.ToError(FailureKind.Busy));
             if (route.Availability == RouteAvailability.Down || deadline.IsCancellationRequested) return (null, refusal);
             try
             {

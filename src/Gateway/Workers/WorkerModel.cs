@@ -33,7 +33,10 @@ public enum WorkerState
 /// <param name="ModelId">The alias that clients send.</param>
 public sealed record WorkerSpec(string ModelId, string VersionId, string ModelPath, int ContextSize, int Parallel, int Threads)
 {
-    public string WorkerId => ModelId + "/" + VersionId;
+    public string WorkerId => ModelId + "/" + VersionId + (Destination is null ? "" : "/" + Destination);
+
+    /// <summary>Name of an external destination; null for a worker of this gateway.</summary>
+    public string? Destination { get; init; }
 
     /// <summary>Grows with every owner that a worker gets, so that news of an earlier owner is told from news of the present one.</summary>
     public long Incarnation { get; init; }

@@ -13,7 +13,7 @@ public class ConfigSchemaTests
     public void The_published_file_is_what_the_reader_asks_for()
     {
         var path = Path.Combine(Root, "docs", "appsettings.schema.json");
-        if (Environment.GetEnvironmentVariable("FINERCUT_WRITE_SCHEMA") is not null) File.WriteAllText(path, ConfigSchema.Text);
+        if (Environment.GetEnvironmentVariable("WRITE_SCHEMA") is not null) File.WriteAllText(path, ConfigSchema.Text);
         Assert.Equal(ConfigSchema.Text, File.ReadAllText(path));
     }
 

@@ -36,12 +36,12 @@ public class GatewayDeathTests(ITestOutputHelper output)
         Assert.Equal(0, await gateway.StopAsync());
     }
 
-    /// <summary>kill -9 at random moments of jobs, swaps and trials, FINERCUT_KILL_POINTS times (20 by hand, few in CI): nothing that was told is lost.</summary>
+    /// <summary>kill -9 at random moments of jobs, swaps and trials, KILL_POINTS times (20 by hand, few in CI): nothing that was told is lost.</summary>
     [Fact]
     public async Task Killed_at_any_moment_of_job_and_rollout_it_comes_back_to_the_state_that_it_told()
     {
         const int Seed = 20261124;
-        var points = int.Parse(Environment.GetEnvironmentVariable("FINERCUT_KILL_POINTS") ?? "3", System.Globalization.CultureInfo.InvariantCulture);
+        var points = int.Parse(Environment.GetEnvironmentVariable("KILL_POINTS") ?? "3", System.Globalization.CultureInfo.InvariantCulture);
         output.WriteLine($"seed {Seed}, {points} points");
         var random = new Random(Seed);
         await using var gateway = GatewayProcess.Prepare(settings => settings["Models"]![GatewayProcess.Model]!["Rollout"] =
