@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using FinerCut.Gguf;
 using FinerCut.Jobs;
 using FinerCut.Masks;
@@ -14,6 +15,7 @@ using FinerCut.Runtime.Native;
 
 // PruneBench TRAFFIC.jsonl traffic OUT-FOLDER       recorded conversations for the prune verb
 // PruneBench TRAFFIC.jsonl search [TOKENS] [COUNT]  searches against naive: evaluations, seconds, held-out KL
+// PruneBench TRAFFIC.jsonl curve TOKENS HELD-OUT-TOKENS SHARE SECONDS ROW...  each row's search to that share of the blocks' bytes (CurveBench says what a row is)
 // TRAFFIC.jsonl is made (88 prompts × 2, some minutes) where it is missing.
 // FINERCUT_BENCH_THREADS: on a machine that others use, ggml's threads wait for each other at every node; one thread then is faster.
 var threads = int.Parse(Environment.GetEnvironmentVariable("FINERCUT_BENCH_THREADS") ?? $"{Environment.ProcessorCount}");
@@ -37,8 +39,11 @@ switch (args[1])
     case "heal":
         new HealBench(model, path, threads).Masks(traffic, args[3], args[2], Number(4, 512), Number(5, 200));
         break;
+    case "curve":
+        new CurveBench(model, path, threads).Run(traffic, Number(2, 1024), Number(3, 1536), double.Parse(args[4], CultureInfo.InvariantCulture), Number(5, 300), args[6..]);
+        break;
     default:
-        Console.Error.WriteLine("Expected traffic or search.");
+        Console.Error.WriteLine("Expected traffic, search, curve, heal or trial.");
         return 2;
 }
 

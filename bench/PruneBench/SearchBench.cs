@@ -33,7 +33,7 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
         var costs = FileUnits.Costs(file.Model, units);
         var (calibration, heldOut) = ChatTraffic.Split(traffic, tokens, 1280, 256);
         Console.WriteLine($"{calibration.TokenCount} calibration tokens in {calibration.Sequences.Length} conversations, {heldOut.TokenCount} held out; {count} of {units.Count} sublayers; {threads} threads");
-        var candidates = Candidate.Sublayers(units, new HashSet<Sublayer>());
+        var candidates = Moves.Sublayers(units, new HashSet<Sublayer>());
         var needed = Enumerable.Range(0, count).Sum(step => candidates.Length - step);
         var naive = Naive(file, units, calibration);
         Console.WriteLine($"naive: {naive:F2} s a candidate (write, load, full pass; mean of {NaiveSamples}), {needed} candidates: {naive * needed:F0} s");

@@ -19,6 +19,7 @@ namespace FinerCut.Jobs;
     Converters =
     [
         typeof(SnakeCaseEnum<SearchKind>), typeof(SnakeCaseEnum<DistanceKind>), typeof(SnakeCaseEnum<HealingKind>), typeof(SnakeCaseEnum<PrunePhase>), typeof(SnakeCaseEnum<PruneOutcome>),
+        typeof(SnakeCaseEnum<PruneGrain>), typeof(SnakeCaseEnum<ChannelOrder>),
     ])]
 [JsonSerializable(typeof(PruneRequest))]
 [JsonSerializable(typeof(PruneResult))]

@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace FinerCut.Jobs;
 
-/// <summary>What the search minimises over: one candidate a step by plain distance (paper), or distance for what it saves.</summary>
+/// <summary>How masks are found (docs/pruning.md). All but paper and the baselines go by what a removal adds to the distance for each byte saved.</summary>
 public enum SearchKind
 {
     /// <summary>FinerCut as published: the sublayer with the least distance goes, all others are scored again; budget by count.</summary>
@@ -10,6 +10,33 @@ public enum SearchKind
 
     /// <summary>Lazy greedy on distance per byte: scores are renewed only while they could still win.</summary>
     LazyGreedy,
+
+    /// <summary>Greedy by races: few tokens for many candidates, all tokens for the last two.</summary>
+    RacingGreedy,
+
+    /// <summary>Several masks grow side by side.</summary>
+    Beam,
+
+    /// <summary>Greedy by races, then swaps of what is gone for what is kept while that brings the model nearer.</summary>
+    Local,
+
+    /// <summary>Offspring by swaps, selected on ever more tokens (EvoPress).</summary>
+    Evolutionary,
+
+    /// <summary>Baseline: greedy on whole blocks, all scored at every step (SLEB).</summary>
+    Sleb,
+
+    /// <summary>Baseline: blocks that change the residual stream least, all at once (ShortGPT).</summary>
+    ShortGpt,
+
+    /// <summary>Baseline: every candidate scored alone, then removed in that order.</summary>
+    OneShot,
+
+    /// <summary>Baseline: the last blocks.</summary>
+    LastBlocks,
+
+    /// <summary>Baseline: any sublayers, by the seed.</summary>
+    Random,
 }
 
 /// <summary>How what was removed is made up for, in closed form and without training.</summary>
@@ -48,6 +75,32 @@ public enum DistanceKind
     Norm,
 }
 
+/// <summary>What a search may remove in one move.</summary>
+public enum PruneGrain
+{
+    /// <summary>A block whole: attention and FFN together.</summary>
+    Block,
+
+    /// <summary>An attention or an FFN whole: the paper's grain.</summary>
+    Sublayer,
+
+    /// <summary>One KV head with the query heads that share it; several where only together they align with the file's quantisation.</summary>
+    KvGroup,
+
+    /// <summary>A slice of an FFN's channels, whole quantisation blocks of them.</summary>
+    FfnSlice,
+}
+
+/// <summary>Which channels of an FFN make a slice.</summary>
+public enum ChannelOrder
+{
+    /// <summary>The least important first, by activation energy on the calibration set times the norm of the down-projection's columns.</summary>
+    Importance,
+
+    /// <summary>As they lie in the file.</summary>
+    File,
+}
+
 /// <summary>How much goes. Exactly one is set.</summary>
 /// <param name="Sublayers">Number of sublayers, all kinds together.</param>
 /// <param name="Fraction">Share of the blocks' bytes, above 0 and below 1.</param>
@@ -73,6 +126,8 @@ public sealed record GateThresholds
 /// <summary>A prune job as the Worker's <c>prune --job FILE</c> reads it (JSON, snake case).</summary>
 public sealed record PruneRequest
 {
+    public const int DefaultSlicesPerFfn = 6;
+
     public required string JobId { get; init; }
 
     /// <summary>The full model's file.</summary>
@@ -92,7 +147,7 @@ public sealed record PruneRequest
 
     public required PruneBudget Budget { get; init; }
 
-    public SearchKind Search { get; set; } = SearchKind.LazyGreedy;
+    public SearchKind Search { get; set; } = SearchKind.RacingGreedy;
 
     public DistanceKind Distance { get; set; } = DistanceKind.JensenShannon;
 
@@ -108,6 +163,13 @@ public sealed record PruneRequest
 
     /// <summary>A text file for the general half, blank lines between its texts; null = the model writes it itself from short openings.</summary>
     public string? GeneralTextPath { get; set; }
+    /// <summary>Moves that the search may make; empty = all of them, for paper and the baselines what they are published with.</summary>
+    public ImmutableArray<PruneGrain> Grains { get; set; } = [];
+
+    /// <summary>Slices that each FFN is divided into, at most one a quantisation block of its channels.</summary>
+    public int SlicesPerFfn { get; set; } = DefaultSlicesPerFfn;
+
+    public ChannelOrder ChannelOrder { get; set; } = ChannelOrder.Importance;
 
     public GateThresholds Gate { get; set; } = new();
 

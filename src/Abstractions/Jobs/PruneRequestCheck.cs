@@ -36,11 +36,17 @@ public static class PruneRequestCheck
             string.IsNullOrEmpty(request.ModelPath) || !string.Equals(request.ModelPath, request.OutputPath, StringComparison.Ordinal),
             "output_path", request.OutputPath, "another file than the model");
         Check(request.Budget, Expect);
-        Expect(Enum.IsDefined(request.Search), "search", request.Search, "paper or lazy_greedy");
+        Expect(Enum.IsDefined(request.Search), "search", request.Search, "one of the searches in docs/pruning.md");
         Expect(Enum.IsDefined(request.Distance), "distance", request.Distance, "one of the measures in docs/pruning.md");
         Expect(Enum.IsDefined(request.Healing), "healing", request.Healing, "none, constant, low_rank, refit or auto");
         Expect(request.MaxHealingTokens == 0 || request.MaxHealingTokens >= request.MinTokens, "max_healing_tokens", request.MaxHealingTokens, $"0, or at least min_tokens ({request.MinTokens})");
         Expect(request.GeneralTextPath is null || request.GeneralTextPath.Length > 0, "general_text_path", request.GeneralTextPath, "a text file, or nothing");
+        foreach (var grain in request.Grains.IsDefault ? [] : request.Grains) Expect(Enum.IsDefined(grain), "grains", grain, "block, sublayer, kv_group or ffn_slice");
+        Expect(
+            request.Search is not (SearchKind.ShortGpt or SearchKind.LastBlocks or SearchKind.Sleb) || request.Grains.IsDefaultOrEmpty || request.Grains is [PruneGrain.Block],
+            "grains", string.Join(", ", request.Grains.IsDefault ? [] : request.Grains), "nothing, or block: that search is one of whole blocks");
+        Expect(request.SlicesPerFfn is >= 1 and <= 65_536, "slices_per_ffn", request.SlicesPerFfn, "1 to 65536");
+        Expect(Enum.IsDefined(request.ChannelOrder), "channel_order", request.ChannelOrder, "importance or file");
         Check(request.Gate, Expect);
         foreach (var name in request.Keep.IsDefault ? [] : request.Keep) Expect(Sublayer.TryParse(name, out _), "keep", name, "a sublayer such as attn:0 or ffn:7");
         Expect(!request.WarmUp || request.Search == SearchKind.Paper, "warm_up", request.WarmUp, "false, or search paper");

@@ -66,6 +66,9 @@ public sealed record PruneResult
     /// <summary>Removed sublayers and units, in the order of the residual stream.</summary>
     public ImmutableArray<string> Removed { get; set; } = [];
 
+    /// <summary>What a reader of the result should know of how it was made, in sentences.</summary>
+    public ImmutableArray<string> Notes { get; set; } = [];
+
     /// <summary>Number of blocks of the full model, for pictures.</summary>
     public int Blocks { get; set; }
 

@@ -62,10 +62,21 @@ internal sealed class JsonBody(JsonElement element, string path, List<string> er
     public T? Word<T>(string name) where T : struct, Enum
     {
         if (Find(name) is not { } value) return null;
-        var words = Enum.GetValues<T>().ToDictionary(word => JsonNamingPolicy.SnakeCaseLower.ConvertName(word.ToString()), word => word);
+        var words = WordsOf<T>();
         if (value.ValueKind == JsonValueKind.String && words.TryGetValue(value.GetString()!, out var found)) return found;
         Error(name, $"expected one of {string.Join(", ", words.Keys)}");
         return null;
+    }
+
+    /// <summary>A list of different words in snake case; absent reads like empty.</summary>
+    public ImmutableArray<T> Words<T>(string name) where T : struct, Enum
+    {
+        if (Find(name) is not { } value) return [];
+        var words = WordsOf<T>();
+        string[] given = value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.String ? item.GetString()! : "")] : [""];
+        if (given.All(words.ContainsKey) && given.Distinct(StringComparer.Ordinal).Count() == given.Length) return [.. given.Select(word => words[word])];
+        Error(name, $"expected a list of {string.Join(", ", words.Keys)}, each at most once");
+        return [];
     }
 
     public ImmutableArray<string> Texts(string name, int most, Func<string, bool> isAllowed, string expected)
@@ -133,6 +144,9 @@ internal sealed class JsonBody(JsonElement element, string path, List<string> er
     }
 
     private string PathOf(string name) => path.Length == 0 ? name : path + "." + name;
+
+    private static Dictionary<string, T> WordsOf<T>() where T : struct, Enum =>
+        Enum.GetValues<T>().ToDictionary(word => JsonNamingPolicy.SnakeCaseLower.ConvertName(word.ToString()), word => word);
 
     private static string Short(string text) => text.Length <= 60 ? text : text[..60] + "…";
 }

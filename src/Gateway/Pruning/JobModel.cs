@@ -31,13 +31,18 @@ public sealed record PruneOrder
 {
     public required PruneBudget Budget { get; init; }
 
-    public SearchKind Search { get; init; } = SearchKind.LazyGreedy;
+    public SearchKind Search { get; init; } = SearchKind.RacingGreedy;
 
     public DistanceKind Distance { get; init; } = DistanceKind.JensenShannon;
 
     public HealingKind Healing { get; init; } = HealingKind.Auto;
 
     public int? MaxHealingTokens { get; init; }
+    public ImmutableArray<PruneGrain> Grains { get; init; } = [];
+
+    public int SlicesPerFfn { get; init; } = PruneRequest.DefaultSlicesPerFfn;
+
+    public ChannelOrder ChannelOrder { get; init; } = ChannelOrder.Importance;
 
     public GateThresholds Gate { get; init; } = new();
 

@@ -19,10 +19,13 @@ public static partial class PruneOrderReader
         return new PruneOrder
         {
             Budget = Budget(body),
-            Search = body.Word<SearchKind>("search") ?? SearchKind.LazyGreedy,
+            Search = body.Word<SearchKind>("search") ?? SearchKind.RacingGreedy,
             Distance = body.Word<DistanceKind>("distance") ?? DistanceKind.JensenShannon,
             Healing = body.Word<HealingKind>("healing") ?? HealingKind.Auto,
             MaxHealingTokens = body.Integer("max_healing_tokens", 16, 10_000_000),
+            Grains = body.Words<PruneGrain>("grains"),
+            SlicesPerFfn = body.Integer("slices_per_ffn", 1, 65_536) ?? PruneRequest.DefaultSlicesPerFfn,
+            ChannelOrder = body.Word<ChannelOrder>("channel_order") ?? ChannelOrder.Importance,
             Gate = new GateThresholds
             {
                 MaxMeanKl = gate.Number("max_mean_kl", 0, 1000) ?? defaults.MaxMeanKl,

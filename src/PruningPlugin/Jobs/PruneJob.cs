@@ -21,9 +21,6 @@ internal sealed class PruneJob : IDisposable
     /// <summary>Fewest conversations whose bootstrap says anything.</summary>
     private const int MinConversations = 4;
 
-    /// <summary>Tokens of a candidate's first look: most are far from winning, and a quarter says so.</summary>
-    private const double FirstShare = 0.25;
-
     private readonly JobContext _context;
     private readonly FullModel _full;
     private readonly PruneTraffic _traffic;
@@ -63,18 +60,15 @@ internal sealed class PruneJob : IDisposable
 
     public PruneResult Run(CancellationToken cancellationToken)
     {
-        var journal = EvaluationJournal.Open(
-            Path.Combine(Request.WorkFolder, "checkpoint.json"), JobFingerprint.Of(Request, _full.Sha256, _traffic.Calibration));
-        var units = FileUnits.Sublayers(_full.File.Model, _full.Shape);
-        var steps = new List<PruneStep>();
         var healing = new JobHealing(_context, _full, _traffic);
-        var mask = Search(journal, healing.Costs(FileUnits.Costs(_full.File.Model, units)), steps, cancellationToken);
+        var (mask, steps, notes) = new SearchPhase(_context, _full, _traffic.Calibration, _progress).Run(healing.Costs, cancellationToken);
         var healed = healing.Heal(mask, _progress, cancellationToken);
         var result = new PruneResult
         {
             JobId = Request.JobId,
             Outcome = PruneOutcome.Refused,
-            Steps = [.. steps],
+            Steps = steps,
+            Notes = notes,
             Removed = [.. mask.ToString().Split(' ')],
             Blocks = _full.Shape.Blocks.Length,
             Evaluations = steps.Sum(step => step.Evaluations),
@@ -109,7 +103,7 @@ internal sealed class PruneJob : IDisposable
 
     private static void CheckBudget(PruneRequest request, ModelShape shape)
     {
-        var keep = KeptOf(request);
+        var keep = SearchPhase.KeptOf(request);
         var unknown = keep.Where(sublayer => !shape.Sublayers().Contains(sublayer)).ToArray();
         if (unknown.Length > 0) throw new JobFailure(JobErrorCodes.BadRequest, $"keep: the model has no {string.Join(", ", unknown)}; it has {shape.Blocks.Length} blocks.");
         var open = shape.Sublayers().Where(sublayer => !keep.Contains(sublayer)).ToArray();
@@ -148,36 +142,7 @@ internal sealed class PruneJob : IDisposable
         }
     }
 
-    private CutMask Search(EvaluationJournal journal, UnitCosts costs, List<PruneStep> steps, CancellationToken cancellationToken)
-    {
-        var units = costs.Units;
-        using var scorer = GraphMaskScorer.Create(
-            _full.Model, units, _traffic.Calibration, Request.Distance, new ScoringOptions(_context.Threads),
-            (done, all) => _progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
-        _progress.SearchBegins(journal.Count, journal.Seconds);
-        var journaled = new JournaledScorer(scorer, journal, _context.Time);
-        var problem = new SearchProblem(Candidate.Sublayers(units, KeptOf(Request)), costs, SearchBudget.Of(Request.Budget, _full.Shape), Request.WarmUp);
-        _progress.OnStep = step =>
-        {
-            var before = steps.Count == 0 ? 0 : steps.Sum(made => made.Seconds);
-            var bytes = step.BytesRemoved - (steps.Count == 0 ? 0 : steps.Sum(made => made.Bytes));
-            steps.Add(new PruneStep(step.Number, step.Removed.Name, step.Distance, bytes, step.Evaluations, journaled.Seconds - before));
-            journal.Save(steps.Select(made => made.Removed));
-        };
-        ISearch search = Request.Search == SearchKind.Paper ? new PaperSearch() : new LazyGreedySearch(FirstShare);
-        try
-        {
-            var found = search.Run(problem, journaled, _progress, cancellationToken);
-            return found.Count == 0 ? throw new JobFailure(JobErrorCodes.BudgetUnreachable, "budget: nothing may be removed.") : found[^1].Mask;
-        }
-        catch (OperationCanceledException)
-        {
-            journal.Save();
-            throw;
-        }
-    }
-
-    private void Write(CutMask mask, HealedModel healed, List<PruneStep> steps, string path, CancellationToken cancellationToken)
+    private void Write(CutMask mask, HealedModel healed, ImmutableArray<PruneStep> steps, string path, CancellationToken cancellationToken)
     {
         _progress.Phase(PrunePhase.Writing, 0, 1);
         var method = $"{Word(Request.Search)}/{Word(Request.Distance)}";
@@ -218,9 +183,6 @@ internal sealed class PruneJob : IDisposable
         string[] keys = [$"{model.Architecture}.attention.head_count_kv", $"{model.Architecture}.attention.head_count"];
         return keys.FirstOrDefault(key => model.Find(key) is not null) is { } known ? model.GetInt32s(known, model.GetInt32($"{model.Architecture}.block_count")).Sum() : 0;
     }
-
-    private static HashSet<Sublayer> KeptOf(PruneRequest request) =>
-        [.. (request.Keep.IsDefault ? [] : request.Keep).Select(name => Sublayer.TryParse(name, out var sublayer) ? sublayer : throw new ArgumentException(name))];
 
     private static string Word<T>(T value)
         where T : struct, Enum => System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(value.ToString());

@@ -14,7 +14,7 @@ namespace FinerCut.Pruning.Scoring;
 public sealed record ScoringOptions(int Threads, long LogitBytes = 1L << 30, long StateBytes = 1L << 30, long BatchLogitBytes = 128L << 20)
 {
     /// <summary>More gains no speed on a CPU, and shares of the tokens are counted in batches.</summary>
-    public const int MostBatchTokens = 256;
+    public const int MostBatchTokens = 128;
 
     public int BatchTokens(int vocabulary) => (int)Math.Clamp(BatchLogitBytes / (sizeof(float) * (long)vocabulary), 32, MostBatchTokens);
 }
@@ -25,12 +25,16 @@ public sealed record ScoringOptions(int Threads, long LogitBytes = 1L << 30, lon
 /// </summary>
 public sealed class GraphMaskScorer : IMaskScorer, IDisposable
 {
+    /// <summary>Masks whose sums are remembered; some hundred bytes each.</summary>
+    private const int KnownMasks = 4096;
+
     private readonly MaskedModel _model;
     private readonly TokenBatches _batches;
     private readonly ResidualStates _states;
     private readonly ReferenceLogits _reference;
     private readonly ScoringOptions _options;
     private readonly DistanceKind _distance;
+    private readonly Dictionary<CutMask, List<double>> _sums = [];
     private CutMask _base;
 
     private GraphMaskScorer(MaskedModel model, UnitMap units, TokenBatches batches, DistanceKind distance, ScoringOptions options)
@@ -101,26 +105,40 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
 
     private double Score(CutMask mask, int batches, CancellationToken cancellationToken)
     {
-        var from = FirstDifference(_base, mask);
         var (sum, rows) = (0.0, 0);
+        var known = Known(mask);
         for (var batch = 0; batch < batches; batch++)
         {
-            var use = new StateUse(_states, batch, _states.LatestBefore(batch, from), []);
-            var sequences = _batches.Batches[batch];
-            _model.Decode(sequences, mask, use, logits: true, cancellationToken);
-            var first = sequences.Sequences[0].FirstRow;
-            var distances = new double[sequences.Tokens];
-            _model.Decoder.ForEachRow(
-                _options.Threads,
-                (row, logits, scratch) => distances[row] = LogitDistance.Between(
-                    _distance, _reference.Row(first + row, scratch), _reference.LogSumExp(first + row), logits));
-
-            // Summed in one order whatever the threads did: same mask, same score to the last bit.
-            foreach (var distance in distances) sum += distance;
-            rows += sequences.Tokens;
+            if (batch == known.Count) known.Add(SumOf(mask, batch, cancellationToken));
+            sum += known[batch];
+            rows += _batches.Batches[batch].Tokens;
         }
 
         return sum / rows;
+    }
+
+    /// <summary>Sums of distances by batch, as far as the mask was scored before: a race looks at the same mask again and again, on more tokens each time.</summary>
+    private List<double> Known(CutMask mask)
+    {
+        if (_sums.TryGetValue(mask, out var known)) return known;
+        if (_sums.Count >= KnownMasks) _sums.Clear();
+        return _sums[mask] = [];
+    }
+
+    private double SumOf(CutMask mask, int batch, CancellationToken cancellationToken)
+    {
+        var use = new StateUse(_states, batch, _states.LatestBefore(batch, FirstDifference(_base, mask)), []);
+        var sequences = _batches.Batches[batch];
+        _model.Decode(sequences, mask, use, logits: true, cancellationToken);
+        var first = sequences.Sequences[0].FirstRow;
+        var distances = new double[sequences.Tokens];
+        _model.Decoder.ForEachRow(
+            _options.Threads,
+            (row, logits, scratch) => distances[row] = LogitDistance.Between(
+                _distance, _reference.Row(first + row, scratch), _reference.LogSumExp(first + row), logits));
+
+        // Summed in one order whatever the threads did: same mask, same score to the last bit.
+        return distances.Sum();
     }
 
     private void MakeReference(Action<int, int> progress, CancellationToken cancellationToken)

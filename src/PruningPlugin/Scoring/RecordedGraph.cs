@@ -81,7 +81,7 @@ internal sealed class GraphRecorder(ModelShape shape)
         _ops.Add(node.Op);
         _dependencies.Add([.. dependencies]);
         _operands.Add((IndexOf(node.Source(0)), IndexOf(node.Source(1))));
-        if (node.Op is GgmlOp.MulMat or GgmlOp.MulMatId && IndexOf(node.Source(0)) < 0 && TryParseWeight(node.Source(0).Name, out var sublayer))
+        if (node.Op is GgmlOp.MulMat or GgmlOp.MulMatId && IndexOf(node.Source(0)) < 0 && WeightNames.TryParseOutput(node.Source(0).Name, out var sublayer))
         {
             _projections[sublayer.Order] = (sublayer, index);
         }
@@ -151,17 +151,4 @@ internal sealed class GraphRecorder(ModelShape shape)
     private int IndexOf(GraphNode node) => !node.IsNull && _nodes.TryGetValue(node.Address, out var index) ? index : -1;
 
     private static nint Root(GraphNode node) => node.ViewSource is { IsNull: false } root ? root.Address : node.Address;
-
-    private static bool TryParseWeight(string name, out Sublayer sublayer)
-    {
-        sublayer = default;
-        var parts = name.Split('.');
-        if (parts is not ["blk", var number, var tensor, "weight"] || !int.TryParse(number, out var block)) return false;
-        switch (tensor)
-        {
-            case "attn_output" or "ssm_out": sublayer = new Sublayer(block, SublayerKind.Attention); return true;
-            case "ffn_down" or "ffn_down_exps": sublayer = new Sublayer(block, SublayerKind.Ffn); return true;
-            default: return false;
-        }
-    }
 }

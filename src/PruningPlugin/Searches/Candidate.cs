@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using FinerCut.Jobs;
 using FinerCut.Masks;
 
 namespace FinerCut.Pruning.Searches;
@@ -8,30 +9,13 @@ namespace FinerCut.Pruning.Searches;
 /// <param name="Units">Indices into the unit map.</param>
 public sealed record Candidate(string Name, ImmutableArray<int> Units)
 {
+    public PruneGrain Grain { get; init; } = PruneGrain.Sublayer;
+
+    /// <summary>Units that must be gone first: an FFN's slices go in the order of their importance.</summary>
+    public ImmutableArray<int> After { get; init; } = [];
+
     /// <summary>Block of the first unit: what warm-up bars by.</summary>
     public int BlockIn(UnitMap units) => units.UnitAt(Units[0]).Sublayer.Block;
-
-    /// <summary>
-    /// Whole sublayers, in the order of the residual stream, but for those that must stay; whole blocks where the model's files cannot lose less.
-    /// </summary>
-    public static ImmutableArray<Candidate> Sublayers(UnitMap units, IReadOnlySet<Sublayer> keep)
-    {
-        ArgumentNullException.ThrowIfNull(units);
-        ArgumentNullException.ThrowIfNull(keep);
-        if (!units.Shape.SublayersAlone)
-        {
-            return [.. units.Shape.Sublayers().GroupBy(sublayer => sublayer.Block).Where(block => !block.Any(keep.Contains))
-                .Select(block => new Candidate($"block:{block.Key}", [.. block.SelectMany(sublayer => Whole(units, sublayer).Units)]))];
-        }
-
-        return [.. units.Shape.Sublayers().Where(sublayer => !keep.Contains(sublayer)).Select(sublayer => Whole(units, sublayer))];
-    }
-
-    private static Candidate Whole(UnitMap units, Sublayer sublayer)
-    {
-        var (start, end) = units.RangeOf(sublayer);
-        return new Candidate(sublayer.ToString(), [.. Enumerable.Range(start, end - start)]);
-    }
 
     public CutMask Apply(CutMask mask)
     {
@@ -40,6 +24,17 @@ public sealed record Candidate(string Name, ImmutableArray<int> Units)
         return mask;
     }
 
+    /// <summary>The mask with the units back.</summary>
+    public CutMask Undo(CutMask mask)
+    {
+        ArgumentNullException.ThrowIfNull(mask);
+        foreach (var unit in Units) mask = mask.Without(unit);
+        return mask;
+    }
+
     /// <summary>Whether the mask has all of it gone already.</summary>
     public bool IsGoneFrom(CutMask mask) => Units.All(mask.Contains);
+
+    /// <summary>Whether what must go first is gone.</summary>
+    public bool IsDueIn(CutMask mask) => After.All(mask.Contains);
 }

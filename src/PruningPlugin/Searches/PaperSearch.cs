@@ -21,6 +21,7 @@ public sealed class PaperSearch : ISearch
             var open = problem.Open(mask).ToArray();
             if (open.Length == 0) break;
             scorer.Rebase(mask, cancellationToken);
+            var begun = evaluations;
             var (best, bestDistance) = (-1, double.PositiveInfinity);
             foreach (var index in open)
             {
@@ -29,22 +30,22 @@ public sealed class PaperSearch : ISearch
 
                 // The first is taken even when its output is no number: something must go, and the gate has the last word.
                 if (best < 0 || distance < bestDistance) (best, bestDistance) = (index, double.IsNaN(distance) ? double.PositiveInfinity : distance);
-                observer.Evaluated(Pace(problem, mask, steps.Count, open.Length, evaluations));
+                observer.Evaluated(Pace(problem, mask, steps.Count, open.Length, begun, evaluations));
             }
 
             mask = problem.Candidates[best].Apply(mask);
             steps.Add(new SearchStep(steps.Count + 1, mask, problem.Candidates[best], bestDistance, problem.Costs.Bytes(mask), open.Length));
-            observer.Stepped(steps[^1], Pace(problem, mask, steps.Count, open.Length - 1, evaluations));
+            observer.Stepped(steps[^1], Pace(problem, mask, steps.Count, open.Length - 1, evaluations, evaluations));
         }
 
         return steps;
     }
 
-    private static SearchPace Pace(SearchProblem problem, CutMask mask, int steps, int open, int evaluations)
+    private static SearchPace Pace(SearchProblem problem, CutMask mask, int steps, int open, int begun, int evaluations)
     {
         var expected = SearchEstimate.Steps(problem, mask, steps);
         var left = 0;
         for (var step = steps; step < expected; step++) left += Math.Max(open - (step - steps), 0);
-        return new SearchPace(steps, expected, evaluations, Math.Max(evaluations, SearchEstimate.Before(problem, steps) + left));
+        return new SearchPace(steps, expected, evaluations, Math.Max(evaluations, begun + left));
     }
 }

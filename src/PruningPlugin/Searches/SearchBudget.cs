@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 
@@ -33,10 +34,13 @@ public sealed record SearchBudget(int? Sublayers, long? Bytes)
 /// <param name="Candidates">Moves, in the order that breaks ties.</param>
 public sealed record SearchProblem(IReadOnlyList<Candidate> Candidates, UnitCosts Costs, SearchBudget Budget, bool WarmUp)
 {
+    /// <summary>Each unit's share of the harm that its sublayer's removal does; only ratios within a sublayer count. Empty = alike.</summary>
+    public ImmutableArray<double> Weights { get; init; } = [];
+
     /// <summary>Paper's warm-up: these shares of the blocks and of the sublayers.</summary>
     public const double WarmUpShare = 0.4;
 
-    /// <summary>Candidates that may go next: not gone, not barred by warm-up, and something is left of the model without them.</summary>
+    /// <summary>Candidates that may go next: not gone, what must go first is gone, not barred by warm-up, and something is left of the model without them.</summary>
     public IEnumerable<int> Open(CutMask mask)
     {
         ArgumentNullException.ThrowIfNull(mask);
@@ -46,8 +50,21 @@ public sealed record SearchProblem(IReadOnlyList<Candidate> Candidates, UnitCost
         for (var index = 0; index < Candidates.Count; index++)
         {
             var candidate = Candidates[index];
-            if (candidate.IsGoneFrom(mask) || candidate.BlockIn(mask.Units) < barred) continue;
+            if (candidate.IsGoneFrom(mask) || !candidate.IsDueIn(mask) || candidate.BlockIn(mask.Units) < barred) continue;
             if (candidate.Apply(mask).Count < all) yield return index;
+        }
+    }
+
+    /// <summary>Candidates that may come back: gone whole, and nothing that had to go after them is gone.</summary>
+    public IEnumerable<int> Undoable(CutMask mask)
+    {
+        ArgumentNullException.ThrowIfNull(mask);
+        for (var index = 0; index < Candidates.Count; index++)
+        {
+            var candidate = Candidates[index];
+            if (!candidate.IsGoneFrom(mask)) continue;
+            var back = candidate.Undo(mask);
+            if (Candidates.All(other => other.IsDueIn(back) || !other.Units.Any(back.Contains))) yield return index;
         }
     }
 }

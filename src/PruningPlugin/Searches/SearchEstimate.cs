@@ -14,7 +14,4 @@ internal static class SearchEstimate
         var each = made > 0 ? removed / (double)made : problem.Candidates.Average(candidate => problem.Costs.Bytes(candidate.Apply(CutMask.None(mask.Units))));
         return Math.Min(problem.Candidates.Count, made + (int)Math.Ceiling(problem.Budget.BytesLeft(removed) / Math.Max(each, 1)));
     }
-
-    /// <summary>Evaluations that plain greedy makes in its first <paramref name="steps"/> steps.</summary>
-    public static int Before(SearchProblem problem, int steps) => (steps * problem.Candidates.Count) - (steps * (steps - 1) / 2);
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using FinerCut.Gguf;
+using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Searches;
 
@@ -21,20 +22,15 @@ public static class FileUnits
     /// KV-head groups, merged until they end at a block of attn_output's columns, and <paramref name="slices"/> contiguous slices of each FFN;
     /// whole sublayers where the model's lean files cannot have less of one.
     /// </summary>
-    public static UnitMap Fine(GgufModel model, ModelShape shape, int slices)
-    {
-        ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(shape);
-        var slicesOf = UnitMap.Fine(shape, ChannelBlock(model, shape), slices);
-        var whole = UnitMap.Sublayers(shape, slicesOf.ChannelBlock);
-        var parts = ImmutableArray.CreateBuilder<ImmutableArray<ImmutableArray<int>>>(2 * shape.Blocks.Length);
-        for (var block = 0; block < shape.Blocks.Length; block++)
-        {
-            parts.Add(shape.SublayersAlone ? MergedGroups(shape, block, BlockSize(model.GetTensor($"blk.{block}.attn_output.weight"))) : whole.Parts[2 * block]);
-            parts.Add((shape.FfnUnits ? slicesOf : whole).Parts[(2 * block) + 1]);
-        }
+    public static UnitMap Fine(GgufModel model, ModelShape shape, int slices) => Divide(model, shape, wholeAttention: false, slices, null);
 
-        return new UnitMap(shape, slicesOf.ChannelBlock, parts.MoveToImmutable());
+    /// <summary>The units that moves of the given grains need: attention whole or by KV-head groups, FFNs whole or in slices.</summary>
+    /// <param name="slices">Slices of each FFN where FFN slices are among the grains; fewer where it has fewer channel blocks.</param>
+    /// <param name="importance">What fills the slices, least important first; null = channels in the file's order.</param>
+    public static UnitMap For(GgufModel model, ModelShape shape, IReadOnlyCollection<PruneGrain> grains, int slices, ChannelImportance? importance)
+    {
+        ArgumentNullException.ThrowIfNull(grains);
+        return Divide(model, shape, !grains.Contains(PruneGrain.KvGroup), grains.Contains(PruneGrain.FfnSlice) ? slices : 1, importance);
     }
 
     /// <summary>Channels of one block of ffn_down's columns, the same for every FFN of the file.</summary>
@@ -81,6 +77,47 @@ public static class FileUnits
 
     /// <summary>Whether a block's tensor belongs to the sublayer as a whole: no rows or columns of it go with a unit.</summary>
     public static bool IsShared(string tensor) => BlockTensorNames.IsShared(tensor);
+
+    /// <summary>Each unit's share of what its sublayer adds: by importance where it is known (FFN channels), by size otherwise.</summary>
+    public static ImmutableArray<double> Weights(UnitMap units, ChannelImportance? importance)
+    {
+        ArgumentNullException.ThrowIfNull(units);
+        return [.. Enumerable.Range(0, units.Count).Select(index =>
+        {
+            var unit = units.UnitAt(index);
+            var parts = units.Parts[unit.Sublayer.Order][unit.Index];
+            if (importance is null || unit.Sublayer.Kind == SublayerKind.Attention) return Math.Max(1.0, parts.Length);
+            var blocks = importance.OfBlocks(unit.Sublayer.Block, units.ChannelBlock);
+            return parts.Sum(part => blocks[part]);
+        })];
+    }
+
+    private static UnitMap Divide(GgufModel model, ModelShape shape, bool wholeAttention, int slices, ChannelImportance? importance)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(shape);
+        var channelBlock = ChannelBlock(model, shape);
+        var coarse = UnitMap.Sublayers(shape, channelBlock);
+        var contiguous = UnitMap.Fine(shape, channelBlock, slices);
+        var parts = ImmutableArray.CreateBuilder<ImmutableArray<ImmutableArray<int>>>(2 * shape.Blocks.Length);
+        for (var block = 0; block < shape.Blocks.Length; block++)
+        {
+            var (attention, ffn) = (new Sublayer(block, SublayerKind.Attention), new Sublayer(block, SublayerKind.Ffn));
+            var whole = wholeAttention || !shape.SublayersAlone || shape.Blocks[block].KvGroupCount == 0;
+            parts.Add(whole ? coarse.Parts[attention.Order] : MergedGroups(shape, block, BlockSize(model.GetTensor($"blk.{block}.attn_output.weight"))));
+            if (!shape.FfnUnits) parts.Add(coarse.Parts[ffn.Order]);
+            else parts.Add(importance is null ? contiguous.Parts[ffn.Order] : Ranked(contiguous.Parts[ffn.Order], importance.OfBlocks(block, channelBlock)));
+        }
+
+        return new UnitMap(shape, channelBlock, parts.MoveToImmutable());
+    }
+
+    /// <summary>The same numbers of channel blocks a slice, the least important ones in the first.</summary>
+    private static ImmutableArray<ImmutableArray<int>> Ranked(ImmutableArray<ImmutableArray<int>> contiguous, ImmutableArray<double> importance)
+    {
+        int[] order = [.. Enumerable.Range(0, importance.Length).OrderBy(block => importance[block]).ThenBy(block => block)];
+        return [.. contiguous.Select(slice => slice.Select(at => order[at]).Order().ToImmutableArray())];
+    }
 
     private static ImmutableArray<ImmutableArray<int>> MergedGroups(ModelShape shape, int block, int alignment)
     {

@@ -13,9 +13,10 @@ public class ContractJsonTests
     [Fact]
     public void A_request_is_snake_case_and_comes_back()
     {
-        var json = JsonSerializer.Serialize(Request with { Search = SearchKind.LazyGreedy, Keep = ["attn:0"] }, ContractJson.Default.PruneRequest);
+        var json = JsonSerializer.Serialize(Request with { Search = SearchKind.LazyGreedy, Keep = ["attn:0"], Grains = [PruneGrain.KvGroup, PruneGrain.FfnSlice] }, ContractJson.Default.PruneRequest);
         Assert.Contains("\"job_id\":\"j1\"", json, StringComparison.Ordinal);
         Assert.Contains("\"search\":\"lazy_greedy\"", json, StringComparison.Ordinal);
+        Assert.Contains("\"grains\":[\"kv_group\",\"ffn_slice\"]", json, StringComparison.Ordinal);
         Assert.Contains("\"distance\":\"jensen_shannon\"", json, StringComparison.Ordinal);
         var back = JsonSerializer.Deserialize(json, ContractJson.Default.PruneRequest)!;
         Assert.Equal(4, back.Budget.Sublayers);
@@ -37,9 +38,11 @@ public class ContractJsonTests
         const string Least = """{"job_id":"j","model_path":"m","output_path":"o","work_folder":"w","calibration_path":"c","held_out_path":"h","budget":{"fraction":0.1},"gate":{"max_mean_kl":1}}""";
         var request = JsonSerializer.Deserialize(Least, ContractJson.Default.PruneRequest)!;
         Assert.Equal(Request.MaxCalibrationTokens, request.MaxCalibrationTokens);
-        Assert.Equal(SearchKind.LazyGreedy, request.Search);
+        Assert.Equal(SearchKind.RacingGreedy, request.Search);
         Assert.Equal(new GateThresholds { MaxMeanKl = 1 }, request.Gate);
         Assert.Empty(request.Keep);
+        Assert.Empty(request.Grains);
+        Assert.Equal(PruneRequest.DefaultSlicesPerFfn, request.SlicesPerFfn);
         Assert.Empty(PruneRequestCheck.Check(request));
         var conversation = JsonSerializer.Deserialize("""{"id":"c","prompt":"x"}""", ContractJson.Default.RecordedConversation)!;
         Assert.Equal("", conversation.Answer);
@@ -52,10 +55,10 @@ public class ContractJsonTests
         var request = Request with
         {
             JobId = "", OutputPath = Request.ModelPath, Budget = new PruneBudget(Sublayers: 0, Fraction: 1.5), Gate = new GateThresholds { Confidence = 1 }, Keep = ["attn"],
-            MaxSequenceTokens = 1, MinTokens = 5000, WarmUp = true,
+            MaxSequenceTokens = 1, MinTokens = 5000, WarmUp = true, SlicesPerFfn = 0,
         };
         var defects = PruneRequestCheck.Check(request);
-        string[] paths = ["budget", "budget.fraction", "budget.sublayers", "gate.confidence", "job_id", "keep", "max_calibration_tokens", "max_held_out_tokens", "max_sequence_tokens", "output_path", "warm_up"];
+        string[] paths = ["budget", "budget.fraction", "budget.sublayers", "gate.confidence", "job_id", "keep", "max_calibration_tokens", "max_held_out_tokens", "max_sequence_tokens", "output_path", "slices_per_ffn", "warm_up"];
         Assert.Equal(paths, defects.Select(defect => defect.Path).Order(StringComparer.Ordinal));
         Assert.Contains("budget.fraction: 1.5 is not allowed; expected above 0 and below 1.", defects.Select(defect => defect.ToString()));
         Assert.Empty(PruneRequestCheck.Check(Request));

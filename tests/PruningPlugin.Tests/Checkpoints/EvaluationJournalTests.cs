@@ -15,22 +15,22 @@ public sealed class EvaluationJournalTests : IDisposable
 
     /// <summary>Killed after any number of evaluations, a search resumed from its journal makes the same steps with the same evaluations in all.</summary>
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void A_killed_search_resumes_to_the_same_steps(bool paper)
+    [MemberData(nameof(HardLandscapeTests.All), MemberType = typeof(HardLandscapeTests))]
+    public void A_killed_search_resumes_to_the_same_steps(string name)
     {
         var units = Landscape.Map(6);
         var distance = Landscape.Supermodular(9, units.Count);
-        ISearch search = paper ? new PaperSearch() : new LazyGreedySearch();
-        var problem = Landscape.Problem(units, new SearchBudget(5, null));
+        var problem = Landscape.Problem(units, new SearchBudget(null, 100));
+        ISearch search = HardLandscapeTests.Make(name, problem);
         var whole = new Landscape(units, distance);
-        var undisturbed = search.Run(problem, whole, new Witness(), CancellationToken.None);
+        var all = EvaluationJournal.Open(Path.Combine(_folder, "whole.json"), "job");
+        var undisturbed = search.Run(problem, new JournaledScorer(whole, all, TimeProvider.System), new Witness(), CancellationToken.None);
 
-        foreach (var killAt in new[] { 0, 1, 7, 12, 13, whole.Scored.Count - 1 })
+        foreach (var killAt in new[] { 0, 1, 7, 12, 13, whole.Asked - 1 }.Where(at => at < whole.Asked))
         {
             if (File.Exists(Place)) File.Delete(Place);
             using var stop = new CancellationTokenSource();
-            var first = new Landscape(units, distance) { Before = done => { if (done == killAt) stop.Cancel(); } };
+            var first = new Landscape(units, distance) { BeforeAny = asked => { if (asked == killAt) stop.Cancel(); } };
             var journal = EvaluationJournal.Open(Place, "job");
             Assert.Throws<OperationCanceledException>(() => search.Run(problem, new JournaledScorer(first, journal, TimeProvider.System), new Witness(), stop.Token));
             journal.Save();
@@ -38,7 +38,7 @@ public sealed class EvaluationJournalTests : IDisposable
             var second = new Landscape(units, distance);
             var resumed = search.Run(problem, new JournaledScorer(second, EvaluationJournal.Open(Place, "job"), TimeProvider.System), new Witness(), CancellationToken.None);
             Assert.Equal(undisturbed.Select(step => (step.Mask, step.Distance, step.Evaluations)), resumed.Select(step => (step.Mask, step.Distance, step.Evaluations)));
-            Assert.Equal(whole.Scored.Count, first.Scored.Count + second.Scored.Count);
+            Assert.Equal(whole.Asked, first.Asked + second.Asked);
         }
     }
 

@@ -33,7 +33,7 @@ public sealed class FinerCutPrunerTests : IDisposable
     public async Task A_job_ends_with_a_proven_file_and_its_figures(SearchKind search)
     {
         Model.WriteTo(Request.ModelPath);
-        var result = await PruneAsync(Request with { Search = search });
+        var result = await PruneAsync(Request with { Search = search, Grains = [PruneGrain.Sublayer] });
         Assert.Null(result.Error);
         Assert.Equal(PruneOutcome.Passed, result.Outcome);
         Assert.Equal(0, result.Gate!.MaskedFileMaxDifference);
@@ -49,6 +49,31 @@ public sealed class FinerCutPrunerTests : IDisposable
         Assert.Equal(result.Steps.Select(step => step.Distance), lean.Model.Get("finercut.distances").GetElements<double>().ToArray());
         Assert.Equal([PrunePhase.Loading, PrunePhase.Reference, PrunePhase.Search, PrunePhase.Writing, PrunePhase.Verifying, PrunePhase.Gate, PrunePhase.Measuring, PrunePhase.Done], _progress.Select(line => line.Phase).Distinct());
         Assert.Equal(["lean.gguf", "model.gguf"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order());
+    }
+
+    /// <summary>Every search, baselines included, with the moves that it has by itself: the file is what was masked, and the budget is kept.</summary>
+    [Theory]
+    [InlineData(SearchKind.LazyGreedy)]
+    [InlineData(SearchKind.RacingGreedy)]
+    [InlineData(SearchKind.Beam)]
+    [InlineData(SearchKind.Local)]
+    [InlineData(SearchKind.Evolutionary)]
+    [InlineData(SearchKind.Sleb)]
+    [InlineData(SearchKind.ShortGpt)]
+    [InlineData(SearchKind.OneShot)]
+    [InlineData(SearchKind.LastBlocks)]
+    [InlineData(SearchKind.Random)]
+    public async Task Every_search_ends_with_a_proven_file(SearchKind search)
+    {
+        Model.WriteTo(Request.ModelPath);
+        var result = await PruneAsync(Request with { Search = search, Budget = new PruneBudget(Fraction: 0.3), SlicesPerFfn = 4 });
+        Assert.Null(result.Error);
+        Assert.Equal(PruneOutcome.Passed, result.Outcome);
+        Assert.Equal(0, result.Gate!.MaskedFileMaxDifference);
+        using var full = GgufFile.Open(Request.ModelPath);
+        Assert.True(result.Steps.Sum(step => step.Bytes) >= 0.3 * full.Model.Tensors.Where(tensor => tensor.Name.StartsWith("blk.", StringComparison.Ordinal)).Sum(tensor => tensor.ByteCount));
+        if (search is SearchKind.Sleb or SearchKind.ShortGpt or SearchKind.LastBlocks) Assert.All(result.Steps, step => Assert.StartsWith("block:", step.Removed, StringComparison.Ordinal));
+        if (search == SearchKind.LastBlocks) Assert.Equal("block:3", result.Steps[0].Removed);
     }
 
     [Fact]

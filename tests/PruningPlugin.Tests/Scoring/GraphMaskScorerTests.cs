@@ -111,7 +111,7 @@ public class GraphMaskScorerTests
         var units = FileUnits.Sublayers(bench.File.Model, bench.Shape);
         var text = bench.Model.Vocabulary.Tokenize("The capital of France is Paris.", addSpecial: false, parseSpecial: false);
         var set = new CalibrationSet("fixed", [new("a", [.. text], text.Length)]);
-        var problem = new SearchProblem(Candidate.Sublayers(units, new HashSet<Sublayer>()), FileUnits.Costs(bench.File.Model, units), new SearchBudget(null, 1_100_000), false);
+        var problem = new SearchProblem(Moves.Sublayers(units, new HashSet<Sublayer>()), FileUnits.Costs(bench.File.Model, units), new SearchBudget(null, 1_100_000), false);
         string[] Order()
         {
             using var scorer = Scorer(bench, units, set, 1 << 30);

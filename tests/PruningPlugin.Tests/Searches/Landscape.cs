@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Searches;
 
@@ -7,7 +8,11 @@ namespace FinerCut.Pruning.Tests.Searches;
 /// <summary>A made-up model whose distances are a formula: searches are judged against what is known of it.</summary>
 internal sealed class Landscape(UnitMap units, Func<CutMask, double> distance) : IMaskScorer
 {
+    /// <summary>Masks scored on all tokens.</summary>
     public List<CutMask> Scored { get; } = [];
+
+    /// <summary>Masks scored on any share.</summary>
+    public int Asked { get; private set; }
 
     public UnitMap Units => units;
 
@@ -16,6 +21,9 @@ internal sealed class Landscape(UnitMap units, Func<CutMask, double> distance) :
 
     /// <summary>Called before each evaluation; tests cancel here.</summary>
     public Action<int> Before { get; set; } = _ => { };
+
+    /// <summary>The same, with the number of masks scored on any share.</summary>
+    public Action<int> BeforeAny { get; set; } = _ => { };
 
     public static UnitMap Map(int blocks, long attentionBytes = 10, long ffnBytes = 30) => UnitMap.Sublayers(new ModelShape(
         "llama", 64, 16, 100, [.. Enumerable.Repeat(new BlockShape(4, 2, 128, attentionBytes, ffnBytes), blocks)], blocks * (attentionBytes + ffnBytes)));
@@ -33,15 +41,21 @@ internal sealed class Landscape(UnitMap units, Func<CutMask, double> distance) :
         };
     }
 
-    public static SearchProblem Problem(UnitMap units, SearchBudget budget, bool warmUp = false) =>
-        new(Candidate.Sublayers(units, ImmutableHashSet<Sublayer>.Empty), UnitCosts.Even(units), budget, warmUp);
+    public static SearchProblem Problem(UnitMap units, SearchBudget budget, bool warmUp = false, ImmutableArray<PruneGrain> grains = default) =>
+        new(Moves.Of(units, grains.IsDefault ? [PruneGrain.Sublayer] : grains, ImmutableHashSet<Sublayer>.Empty), UnitCosts.Even(units), budget, warmUp);
+
+    /// <summary>Units of a move's name, which may join several.</summary>
+    public static int[] Named(string name, UnitMap units) =>
+        [.. name.Split(' ').SelectMany(part => Moves.Of(units, Moves.AllGrains, ImmutableHashSet<Sublayer>.Empty).Single(move => move.Name == part).Units)];
 
     public void Rebase(CutMask mask, CancellationToken cancellationToken) => cancellationToken.ThrowIfCancellationRequested();
 
     public IReadOnlyList<double> Score(IReadOnlyList<CutMask> masks, double share, CancellationToken cancellationToken) => [.. masks.Select(mask =>
     {
         Before(Scored.Count);
+        BeforeAny(Asked);
         cancellationToken.ThrowIfCancellationRequested();
+        Asked++;
         if (share < 1 && OnFewTokens is { } few) return few(mask);
         Scored.Add(mask);
         return distance(mask);

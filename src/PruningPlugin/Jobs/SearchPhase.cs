@@ -1,0 +1,106 @@
+using System.Collections.Immutable;
+using FinerCut.Calibration;
+using FinerCut.Jobs;
+using FinerCut.Masks;
+using FinerCut.Pruning.Checkpoints;
+using FinerCut.Pruning.Scoring;
+using FinerCut.Pruning.Searches;
+using FinerCut.Pruning.Shapes;
+
+namespace FinerCut.Pruning.Jobs;
+
+/// <summary>What a job's search found.</summary>
+/// <param name="Notes">For the result's reader.</param>
+internal sealed record SearchOutcome(CutMask Mask, ImmutableArray<PruneStep> Steps, ImmutableArray<string> Notes);
+
+/// <summary>A job's search, from the model's units to the mask: resumes by the journal in the work folder. Used once, on one thread.</summary>
+internal sealed class SearchPhase(JobContext context, FullModel full, CalibrationSet calibration, JobProgress progress)
+{
+    /// <summary>Tokens of a candidate's first look in a lazy search: most are far from winning, and a quarter says so.</summary>
+    private const double FirstShare = 0.25;
+
+    private ChannelImportance? _importance;
+
+    private PruneRequest Request => context.Request;
+
+    public static HashSet<Sublayer> KeptOf(PruneRequest request) =>
+        [.. (request.Keep.IsDefault ? [] : request.Keep).Select(name => Sublayer.TryParse(name, out var sublayer) ? sublayer : throw new ArgumentException(name))];
+
+    /// <param name="priced">From what removals save to what they save once healing has spent its share.</param>
+    /// <param name="cancellationToken">Stops within one evaluation; the journal is saved.</param>
+    public SearchOutcome Run(Func<UnitCosts, UnitCosts> priced, CancellationToken cancellationToken)
+    {
+        var journal = EvaluationJournal.Open(
+            Path.Combine(Request.WorkFolder, "checkpoint.json"), JobFingerprint.Of(Request, full.Sha256, calibration));
+        var grains = GrainsOf(Request);
+        var notes = ImmutableArray.CreateBuilder<string>();
+        var units = UnitsFor(grains, notes, cancellationToken);
+        var steps = new List<PruneStep>();
+        using var scorer = GraphMaskScorer.Create(
+            full.Model, units, calibration, Request.Distance, new ScoringOptions(context.Threads),
+            (done, all) => progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
+        progress.SearchBegins(journal.Count, journal.Seconds);
+        var journaled = new JournaledScorer(scorer, journal, context.Time);
+        var problem = new SearchProblem(
+            Moves.Of(units, grains, KeptOf(Request)), priced(FileUnits.Costs(full.File.Model, units)), SearchBudget.Of(Request.Budget, full.Shape), Request.WarmUp)
+        {
+            Weights = FileUnits.Weights(units, _importance),
+        };
+        progress.OnStep = step =>
+        {
+            var bytes = step.BytesRemoved - steps.Sum(made => made.Bytes);
+            steps.Add(new PruneStep(step.Number, step.Removed.Name, step.Distance, bytes, step.Evaluations, journaled.Seconds - steps.Sum(made => made.Seconds)));
+            journal.Save(steps.Select(made => made.Removed));
+        };
+        try
+        {
+            var found = SearchFor(problem, cancellationToken).Run(problem, journaled, progress, cancellationToken);
+            return found.Count == 0
+                ? throw new JobFailure(JobErrorCodes.BudgetUnreachable, "budget: nothing may be removed.")
+                : new SearchOutcome(found[^1].Mask, [.. steps], notes.ToImmutable());
+        }
+        catch (OperationCanceledException)
+        {
+            journal.Save();
+            throw;
+        }
+    }
+
+    private static ImmutableArray<PruneGrain> GrainsOf(PruneRequest request) => request switch
+    {
+        { Grains.IsDefaultOrEmpty: false } => request.Grains,
+        { Search: SearchKind.Paper or SearchKind.Random } => [PruneGrain.Sublayer],
+        { Search: SearchKind.Sleb or SearchKind.ShortGpt or SearchKind.LastBlocks } => [PruneGrain.Block],
+        _ => Moves.AllGrains,
+    };
+
+    private ISearch SearchFor(SearchProblem problem, CancellationToken cancellationToken) => Request.Search switch
+    {
+        SearchKind.Paper or SearchKind.Sleb => new PaperSearch(),
+        SearchKind.LazyGreedy => new LazyGreedySearch(FirstShare),
+        SearchKind.RacingGreedy => new RacingGreedySearch(),
+        SearchKind.Beam => new BeamSearch(),
+        SearchKind.Local => new LocalSearch(),
+        SearchKind.Evolutionary => new EvolutionarySearch(Request.Seed),
+        SearchKind.ShortGpt => FixedOrderSearch.ByInfluence(
+            problem, BlockInfluence.Measure(full.Model, full.Shape, calibration, new ScoringOptions(context.Threads), cancellationToken)),
+        SearchKind.OneShot => new OneShotSearch(),
+        SearchKind.LastBlocks => FixedOrderSearch.LastFirst(problem),
+        SearchKind.Random => FixedOrderSearch.Shuffled(problem, Request.Seed),
+        _ => throw new ArgumentOutOfRangeException(nameof(problem), Request.Search, "No such search."),
+    };
+
+    private UnitMap UnitsFor(ImmutableArray<PruneGrain> grains, ImmutableArray<string>.Builder notes, CancellationToken cancellationToken)
+    {
+        var model = full.File.Model;
+        if (!full.Shape.FfnUnits || !grains.Contains(PruneGrain.FfnSlice) || Request.ChannelOrder == ChannelOrder.File) return FileUnits.For(model, full.Shape, grains, Request.SlicesPerFfn, null);
+        if (ChannelImportance.WithoutNorms(model).FirstOrDefault() is { } tensor)
+        {
+            notes.Add($"FFN channels are ranked by their activations alone where the type of ffn_down is not decoded here ({tensor} and others of its type).");
+        }
+
+        var energies = ChannelProbe.Measure(full.Model, full.Shape, calibration, new ScoringOptions(context.Threads), cancellationToken);
+        _importance = ChannelImportance.Of(full.File, energies);
+        return FileUnits.For(model, full.Shape, grains, Request.SlicesPerFfn, _importance);
+    }
+}
