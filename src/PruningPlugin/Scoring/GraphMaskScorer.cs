@@ -105,6 +105,7 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
 
     private double Score(CutMask mask, int batches, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         var (sum, rows) = (0.0, 0);
         var known = Known(mask);
         for (var batch = 0; batch < batches; batch++)

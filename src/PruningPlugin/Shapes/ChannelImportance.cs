@@ -16,12 +16,14 @@ public sealed class ChannelImportance
 
     /// <param name="file">The model: ffn_down is decoded, one row at a time; where its type is not decoded, norms count as equal.</param>
     /// <param name="energies">By block, mean square of each channel's activation.</param>
-    public static ChannelImportance Of(GgufFile file, ImmutableArray<ImmutableArray<double>> energies)
+    public static ChannelImportance Of(GgufShards file, ImmutableArray<ImmutableArray<double>> energies)
     {
         ArgumentNullException.ThrowIfNull(file);
         return new ChannelImportance([.. energies.Select((energy, block) =>
             energy.IsEmpty ? [] : energy.Zip(SquaredColumnNorms(file, $"blk.{block}.ffn_down.weight"), (left, right) => left * right).ToImmutableArray())]);
     }
+
+    public static ChannelImportance Of(GgufFile file, ImmutableArray<ImmutableArray<double>> energies) => Of(GgufShards.Of(file), energies);
 
     /// <summary>Names of the ffn_down tensors whose type is not decoded here: their channels are ranked by activation energy alone.</summary>
     public static IEnumerable<string> WithoutNorms(GgufModel model)
@@ -35,9 +37,9 @@ public sealed class ChannelImportance
     /// <summary>Sums over the channel blocks of a FFN.</summary>
     public ImmutableArray<double> OfBlocks(int block, int channelBlock) => [.. _channels[block].Chunk(channelBlock).Select(chunk => chunk.Sum())];
 
-    private static double[] SquaredColumnNorms(GgufFile file, string name)
+    private static double[] SquaredColumnNorms(GgufShards model, string name)
     {
-        var tensor = file.Model.GetTensor(name);
+        var (file, tensor) = model.Find(name) ?? throw new UnsupportedModelException($"The model has no {name}: its FFNs have no channels of their own.");
         var sums = new double[tensor.Columns];
         if (!GgmlDecoder.CanDecode(tensor.Type))
         {
