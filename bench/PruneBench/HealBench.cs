@@ -32,7 +32,7 @@ internal sealed class HealBench(ILlamaModel model, string path, int threads)
         var journal = EvaluationJournal.Open(Path.Combine(folder, $"{kind}.checkpoint.json"), $"{kind} {tokens}");
         using var scorer = GraphMaskScorer.Create(model, units, calibration, DistanceKind.JensenShannon, new ScoringOptions(threads), (_, _) => { }, CancellationToken.None);
         var total = shape.Sublayers().Sum(shape.BytesOf);
-        var problem = new SearchProblem(kind == "paper" ? Candidate.Sublayers(units, new HashSet<Sublayer>()) : Moves(units), costs, new SearchBudget(null, (long)(Shares[^1] * total)), false);
+        var problem = new SearchProblem(kind == "paper" ? Moves.Sublayers(units, new HashSet<Sublayer>()) : FourGrains(units), costs, new SearchBudget(null, (long)(Shares[^1] * total)), false);
         ISearch search = kind == "paper" ? new PaperSearch() : new LazyGreedySearch(0.5);
         try
         {
@@ -46,10 +46,10 @@ internal sealed class HealBench(ILlamaModel model, string path, int threads)
         }
     }
 
-    private static ImmutableArray<Candidate> Moves(UnitMap units)
+    private static ImmutableArray<Candidate> FourGrains(UnitMap units)
     {
         var moves = ImmutableArray.CreateBuilder<Candidate>();
-        moves.AddRange(Candidate.Sublayers(units, new HashSet<Sublayer>()));
+        moves.AddRange(Moves.Sublayers(units, new HashSet<Sublayer>()));
         for (var block = 0; block < units.Shape.Blocks.Length; block++)
         {
             var (start, _) = units.RangeOf(new Sublayer(block, SublayerKind.Attention));

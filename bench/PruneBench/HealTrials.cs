@@ -8,7 +8,10 @@ namespace FinerCut.PruneBench;
 
 internal static class HealTrials
 {
-    // trial MASKFILE|names TOKENS-TRAFFIC TOKENS-GENERAL variant...
+    /// <summary>
+    /// trial MASKS@MB|"attn:3 ffn:7/slice0 …" TRAFFIC-TOKENS GENERAL-TOKENS VARIANT…, variants none, constant, lowrank:RANK or refit:RANK, with :PENALTIES:PRICE where
+    /// wanted. HELDOUT and GENERAL in the environment: tokens of held-out traffic, pieces of this repository's docs.
+    /// </summary>
     public static void Run(ILlamaModel model, string path, int threads, ImmutableArray<TokenSequence> traffic, string[] args)
     {
         var (tokens, generalTokens) = (int.Parse(args[3]), int.Parse(args[4]));
@@ -16,7 +19,7 @@ internal static class HealTrials
         var fit = calibration.Sequences.ToList();
         if (generalTokens > 0)
         {
-            var generated = ChatTraffic.Load("/tmp/heal/generated.jsonl", () => GeneratedText.Make(model, 8000, 128, 1, threads, done => Console.Error.Write($"\rgenerated {done}"), default));
+            var generated = ChatTraffic.Load(args[0] + ".general", () => GeneratedText.Make(model, 8000, 128, 1, threads, done => Console.Error.Write($"\rgenerated {done}"), default));
             fit.AddRange(generated.TakeWhile((_, index) => generated.Take(index).Sum(text => text.Tokens.Length) < generalTokens));
         }
 

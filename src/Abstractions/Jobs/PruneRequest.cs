@@ -119,6 +119,12 @@ public sealed record GateThresholds
     /// <summary>Growth of the recorded answers' negative log-likelihood in nats a token: its upper bound must not exceed this.</summary>
     public double MaxAnswerNllIncrease { get; set; } = 0.25;
 
+    /// <summary>The same growth on text in general, which the full model writes for the gate from short openings.</summary>
+    public double MaxGeneralNllIncrease { get; set; } = 0.5;
+
+    /// <summary>Tokens that both models' most likely continuations of held-out prompts begin with alike, of 24: the mean's lower bound must reach this.</summary>
+    public double MinCommonPrefix { get; set; } = 0.5;
+
     /// <summary>Level of the intervals.</summary>
     public double Confidence { get; set; } = 0.95;
 }

@@ -73,6 +73,8 @@ public static class PruneRequestCheck
         expect(gate.MaxMeanKl >= 0, "gate.max_mean_kl", gate.MaxMeanKl, "0 or more");
         expect(gate.MinTop1Agreement is >= 0 and <= 1, "gate.min_top1_agreement", gate.MinTop1Agreement, "0 to 1");
         expect(!double.IsNaN(gate.MaxAnswerNllIncrease), "gate.max_answer_nll_increase", gate.MaxAnswerNllIncrease, "a number");
+        expect(!double.IsNaN(gate.MaxGeneralNllIncrease), "gate.max_general_nll_increase", gate.MaxGeneralNllIncrease, "a number");
+        expect(gate.MinCommonPrefix is >= 0 and <= 24, "gate.min_common_prefix", gate.MinCommonPrefix, "0 to 24");
         expect(gate.Confidence is > 0 and < 1, "gate.confidence", gate.Confidence, "above 0 and below 1");
     }
 }

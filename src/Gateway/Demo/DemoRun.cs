@@ -68,7 +68,7 @@ public sealed class DemoRun(Uri address, string adminKey, DemoScreen screen)
         var order = new JsonObject { ["healing"] = "none", ["budget"] = new JsonObject { ["fraction"] = fraction }, ["max_calibration_tokens"] = 768, ["max_held_out_tokens"] = 1536, ["promote"] = false };
 
         // The answers are sampled, so the traffic differs from run to run, and few held-out conversations give wide intervals: limits with room for both.
-        order["gate"] = new JsonObject { ["max_mean_kl"] = 0.4, ["min_top1_agreement"] = 0.6, ["max_answer_nll_increase"] = 0.5 };
+        order["gate"] = new JsonObject { ["max_mean_kl"] = 0.4, ["min_top1_agreement"] = 0.6, ["max_answer_nll_increase"] = 0.5, ["max_general_nll_increase"] = 0.8, ["min_common_prefix"] = 0.25 };
         var job = await admin.PruneAsync(Model, order, cancellationToken);
         screen.Line($"  POST /admin/models/{Model}/prune: job {job.Id}");
         await foreach (var state in admin.WatchAsync(job.Id, cancellationToken))

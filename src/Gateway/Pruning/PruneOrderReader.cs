@@ -31,6 +31,8 @@ public static partial class PruneOrderReader
                 MaxMeanKl = gate.Number("max_mean_kl", 0, 1000) ?? defaults.MaxMeanKl,
                 MinTop1Agreement = gate.Number("min_top1_agreement", 0, 1) ?? defaults.MinTop1Agreement,
                 MaxAnswerNllIncrease = gate.Number("max_answer_nll_increase", 0, 1000) ?? defaults.MaxAnswerNllIncrease,
+                MaxGeneralNllIncrease = gate.Number("max_general_nll_increase", 0, 1000) ?? defaults.MaxGeneralNllIncrease,
+                MinCommonPrefix = gate.Number("min_common_prefix", 0, 24) ?? defaults.MinCommonPrefix,
                 Confidence = gate.Number("confidence", 0.5, 0.9999) ?? defaults.Confidence,
             },
             Keep = body.Texts("keep", 4096, Sublayer().IsMatch, "expected names of sublayers such as \"attn:0\" or \"ffn:12\""),

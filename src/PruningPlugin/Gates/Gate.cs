@@ -11,6 +11,11 @@ namespace FinerCut.Pruning.Gates;
 /// <param name="AnswerNllIncrease">Sum over them of the lean model's negative log-likelihood less the full model's, nats.</param>
 public sealed record ConversationFigures(int Positions, double KlSum, int Agreements, int AnswerTokens, double AnswerNllIncrease);
 
+/// <summary>What was found on text in general and in continuations, full model against lean.</summary>
+/// <param name="General">For each text: sum of the lean model's negative log-likelihoods less the full model's, nats, and its tokens.</param>
+/// <param name="CommonPrefixes">For each held-out prompt: tokens that both models' most likely continuations begin with alike.</param>
+public sealed record GenerationFigures(ImmutableArray<(double Sum, int Tokens)> General, ImmutableArray<int> CommonPrefixes);
+
 /// <summary>The verdict on a lean model: each figure's unfavourable end must keep its limit. Pure; same input, same verdict.</summary>
 public static class Gate
 {
@@ -18,6 +23,8 @@ public static class Gate
     public const string Top1Agreement = "top1_agreement";
     public const string AnswerNllIncrease = "answer_nll_increase";
     public const string MaskedFileDifference = "masked_file_difference";
+    public const string GeneralNllIncrease = "general_nll_increase";
+    public const string CommonPrefix = "common_prefix";
     public const string HealedFileKl = "healed_file_kl";
 
     /// <summary>
@@ -28,6 +35,7 @@ public static class Gate
 
     /// <param name="maskedFileMaxDifference">Largest difference of a logit between the masked full model and the written file.</param>
     /// <param name="maxDifference">Largest that passes: 0 where the backend promises bit-identical results (CPU).</param>
+    /// <param name="generation">Figures of generated text; null where it was not looked at, and then not judged.</param>
     /// <param name="healedFileKl">Of a healed file its mean KL from the simulation, which is judged instead.</param>
     public static GateReport Judge(
         IReadOnlyList<ConversationFigures> conversations,
@@ -35,7 +43,8 @@ public static class Gate
         int seed,
         double maskedFileMaxDifference,
         double maxDifference,
-        double? healedFileKl = null)
+        double? healedFileKl = null,
+        GenerationFigures? generation = null)
     {
         ArgumentNullException.ThrowIfNull(conversations);
         ArgumentNullException.ThrowIfNull(thresholds);
@@ -56,9 +65,19 @@ public static class Gate
             new(MeanKl, kl, thresholds.MaxMeanKl, kl.High <= thresholds.MaxMeanKl),
             new(Top1Agreement, top1, thresholds.MinTop1Agreement, top1.Low >= thresholds.MinTop1Agreement),
             new(AnswerNllIncrease, nll, thresholds.MaxAnswerNllIncrease, nll.High <= thresholds.MaxAnswerNllIncrease),
+            .. OfGeneration(generation, thresholds, seed),
             file,
         ];
         return new GateReport(
             checks.All(check => check.Passed), checks, conversations.Count, conversations.Sum(conversation => conversation.Positions), maskedFileMaxDifference);
+    }
+
+    private static IEnumerable<GateCheck> OfGeneration(GenerationFigures? generation, GateThresholds thresholds, int seed)
+    {
+        if (generation is null) yield break;
+        var general = Bootstrap.Mean(generation.General, thresholds.Confidence, seed);
+        yield return new(GeneralNllIncrease, general, thresholds.MaxGeneralNllIncrease, general.High <= thresholds.MaxGeneralNllIncrease);
+        var prefix = Bootstrap.Mean([.. generation.CommonPrefixes.Select(length => ((double)length, 1))], thresholds.Confidence, seed);
+        yield return new(CommonPrefix, prefix, thresholds.MinCommonPrefix, prefix.Low >= thresholds.MinCommonPrefix);
     }
 }

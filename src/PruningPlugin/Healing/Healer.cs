@@ -69,26 +69,25 @@ internal sealed class Healer(ILlamaModel model, GgufShards source, CutMask mask,
     {
         var directions = options.Projections == ProjectionHealing.Weights ? options.Directions : 0;
         var nothing = new HealedProjection(weights.Sublayer, weights.Type, weights.Channels.Length, weights.Rows, [], [], 1, 0);
-        var map = Fit(directions == 0 ? 0 : weights.Channels.Length, directions, full, lean, batches, batch => directions == 0 ? [] : lean.Inputs(weights, batch));
-
-        // What does not help on tokens that it was not fitted on is left alone.
-        if (map is null || map.Left >= 1) return nothing;
-        var data = ImmutableArray<byte>.Empty;
-        var change = new float[weights.Channels.Length * weights.Rows];
-        if (directions > 0)
+        var fit = FitOf(directions == 0 ? 0 : weights.Channels.Length, full, lean, batches, batch => directions == 0 ? [] : lean.Inputs(weights, batch));
+        if (fit.Fit(options.Penalties, directions) is not { } map) return nothing;
+        if (directions > 0 && map.Left < 1 - options.LeastGain)
         {
-            data = weights.Changed(map.Matrix(options.Threads), map.Factor, options.Threads);
-            change = weights.Difference(nothing with { Weights = data })!;
+            var data = weights.Changed(map.Matrix(options.Threads), map.Factor, options.Threads);
+            var change = weights.Difference(nothing with { Weights = data })!;
+            var bias = options.Biases ? map.Intercept(change) : new float[weights.Rows];
+            var left = fit.LeftBy(change, bias);
+            if (left < 1 - options.LeastGain) return nothing with { Weights = data, Bias = options.Biases ? [.. bias] : [], Left = left, Penalty = map.Penalty };
         }
 
-        ImmutableArray<float> bias = !options.Biases ? [] : directions == 0 ? [.. map.MeanY] : [.. map.Intercept(change)];
-        return nothing with { Weights = data, Bias = bias, Left = map.Left, Penalty = map.Penalty };
+        // What does not help on tokens that it was not fitted on is left alone.
+        return options.Biases && map.LeftByConstant < 1 - options.LeastGain ? nothing with { Bias = [.. map.MeanY], Left = map.LeftByConstant } : nothing;
     }
 
     private HealingSite? FitSite(Sublayer sublayer, float[] norm, StreamRun full, HealedStream lean, TokenBatches batches)
     {
-        var map = Fit(norm.Length, options.MaxRank, full, lean, batches, batch => StreamNorm.Of(lean.Stream(batch), norm, _epsilon));
-        if (map is null) return null;
+        var fit = FitOf(norm.Length, full, lean, batches, batch => StreamNorm.Of(lean.Stream(batch), norm, _epsilon));
+        if (fit.Fit(options.Penalties, options.MaxRank) is not { } map) return null;
         var rank = RankOf(map, mask.Units.Shape.BytesOf(sublayer), norm.Length);
         if (rank == 0) return null;
         var into = map.InShared(rank);
@@ -117,7 +116,7 @@ internal sealed class Healer(ILlamaModel model, GgufShards source, CutMask mask,
         return best;
     }
 
-    private LinearMap? Fit(int inputs, int directions, StreamRun full, HealedStream lean, TokenBatches batches, Func<int, float[]> inputsOf)
+    private LinearFit FitOf(int inputs, StreamRun full, HealedStream lean, TokenBatches batches, Func<int, float[]> inputsOf)
     {
         var width = mask.Units.Shape.EmbeddingLength;
         var fit = new LinearFit(inputs, width, options.Threads);
@@ -130,7 +129,7 @@ internal sealed class Healer(ILlamaModel model, GgufShards source, CutMask mask,
             foreach (var check in (bool[])[false, true]) fit.Add(x, error, TokenWeights(batches.Batches[batch], wanted, width, check), check);
         }
 
-        return fit.Fit(options.Penalties, directions);
+        return fit;
     }
 
     private float[]? NormOf(Sublayer sublayer)

@@ -29,7 +29,10 @@ internal sealed record HealingOptions(ProjectionHealing Projections, int MaxRank
     public long BytesASite { get; init; } = long.MaxValue / 1_000_000;
 
     /// <summary>Ridge penalties to choose from, as shares of the inputs' mean second moment.</summary>
-    public ImmutableArray<double> Penalties { get; init; } = [3e-2, 3e-1];
+    public ImmutableArray<double> Penalties { get; init; } = [3e-1, 3];
+
+    /// <summary>Share of a projection's error that has to go on held-back tokens, rounding included: less is not worth new quants and a bias.</summary>
+    public double LeastGain { get; init; } = 0.01;
 
     /// <summary>Directions of the output in which a projection is changed at most.</summary>
     public int Directions { get; init; } = 128;

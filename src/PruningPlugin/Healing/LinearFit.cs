@@ -51,9 +51,31 @@ internal sealed class LinearFit(int inputs, int outputs, int threads)
 
         if (best is null) return null;
         foreach (var (x, y, weights) in _check) _moments.Add(x, y, weights, threads);
-        _check.Clear();
         return _moments.Solve(best.Penalty, best.Shares.Length, threads) is not { } all ? null
             : all with { Shares = best.Shares[..all.Shares.Length], Gains = best.Gains[..all.Shares.Length], LeftByConstant = best.LeftByConstant };
+    }
+
+    /// <summary>Share of the held-back tokens' squares that a map leaves, such as the fitted one once it is rounded.</summary>
+    /// <param name="matrix">[inputs × outputs].</param>
+    public double LeftBy(float[] matrix, float[] intercept)
+    {
+        double left = 0, total = 0;
+        foreach (var (x, y, weights) in _check)
+        {
+            var predicted = new float[y.Length];
+            if (inputs > 0) Products.AddProduct(x, inputs, matrix, outputs, predicted, threads);
+            for (var token = 0; token < weights.Length; token++)
+            {
+                var row = predicted.AsSpan(token * outputs, outputs);
+                var wanted = y.AsSpan(token * outputs, outputs);
+                TensorPrimitives.Add(row, intercept, row);
+                double distance = TensorPrimitives.Distance<float>(row, wanted);
+                left += weights[token] * distance * distance;
+                total += weights[token] * (double)TensorPrimitives.SumOfSquares<float>(wanted);
+            }
+        }
+
+        return left / total;
     }
 
     /// <summary>The map with each direction shrunk to what held-back tokens confirm.</summary>

@@ -21,6 +21,9 @@ internal sealed class PruneJob : IDisposable
     /// <summary>Fewest conversations whose bootstrap says anything.</summary>
     private const int MinConversations = 4;
 
+    /// <summary>The gate's general text is not the text that healing was fitted on.</summary>
+    private const int GateSeed = 7919;
+
     private readonly JobContext _context;
     private readonly FullModel _full;
     private readonly PruneTraffic _traffic;
@@ -159,7 +162,8 @@ internal sealed class PruneJob : IDisposable
         _progress.Phase(PrunePhase.Gate, 0, 1);
         using var written = GgufFile.Open(path);
         var tolerance = Math.Max(_context.MaxMaskedFileDifference, Rewriters.ToleranceOf(_full.File.Model, written.Model.Architecture!));
-        var gate = Gate.Judge(proof.Conversations, Request.Gate, Request.Seed, proof.MaxDifference, tolerance, proof.SimulationKl);
+        var generation = GenerationProof.Run(_full.Model, lean, _traffic.HeldOut, unchecked(Request.Seed + GateSeed), _context.Threads, cancellationToken);
+        var gate = Gate.Judge(proof.Conversations, Request.Gate, Request.Seed, proof.MaxDifference, tolerance, proof.SimulationKl, generation);
         _progress.Phase(PrunePhase.Gate, 1, 1);
         var (full, fast) = new SpeedProbe(_context.Time, _context.Threads).Compare(
             _full.Model, lean, (done, all) => _progress.Phase(PrunePhase.Measuring, done, all), cancellationToken);

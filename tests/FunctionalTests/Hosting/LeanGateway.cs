@@ -37,7 +37,7 @@ public sealed class LeanGateway : IAsyncLifetime
                 ["max_sequence_tokens"] = 48,
                 ["max_held_out_tokens"] = 384,
                 ["min_tokens"] = 128,
-                ["gate"] = new JsonObject { ["max_mean_kl"] = 5, ["min_top1_agreement"] = 0.1, ["max_answer_nll_increase"] = 5 },
+                ["gate"] = new JsonObject { ["max_mean_kl"] = 5, ["min_top1_agreement"] = 0.1, ["max_answer_nll_increase"] = 5, ["max_general_nll_increase"] = 5, ["min_common_prefix"] = 0 },
             },
             cancellationToken);
         Assert.True(Job["state"]!.GetValue<string>() == "passed", $"{Job.ToJsonString()}\n{Gateway.Process.Output}\n{Gateway.Process.Errors}");

@@ -49,6 +49,55 @@ public class GateTests
     [Fact]
     public void No_value_no_interval() => Assert.True(double.IsNaN(Bootstrap.Mean([(0, 0)], 0.95, 1).Mean));
 
+    /// <summary>
+    /// Models whose true mean KL stands at the limit must not be let through more often than the interval's level allows: 2.5 % at 95 %, and something for
+    /// the percentile bootstrap of 40 skewed conversations.
+    /// </summary>
+    [Fact]
+    public void Models_at_the_limit_are_let_through_as_seldom_as_the_interval_promises()
+    {
+        const int Trials = 400;
+        var random = new Random(21);
+        var passed = 0;
+        for (var trial = 0; trial < Trials; trial++)
+        {
+            // Exponential levels of mean 0.2, the limit: as skewed as conversations' KL is.
+            var figures = Enumerable.Range(0, 40).Select(_ =>
+            {
+                var tokens = random.Next(40, 160);
+                return new ConversationFigures(tokens, -0.2 * Math.Log(1 - random.NextDouble()) * tokens, tokens, tokens, 0);
+            }).ToArray();
+            if (Gate.Judge(figures, Thresholds, trial, 0, 0).Passed) passed++;
+        }
+
+        Assert.InRange(passed / (double)Trials, 0.002, 0.07);
+    }
+
+    [Fact]
+    public void General_text_and_continuations_are_judged_by_their_unfavourable_ends()
+    {
+        var close = Conversations(kl: 0.05, agreement: 0.9, nll: 0.02);
+        var thresholds = Thresholds with { MaxGeneralNllIncrease = 0.3, MinCommonPrefix = 2 };
+        GateReport Judged(double general, params int[] prefixes) =>
+            Gate.Judge(close, thresholds, 1, 0, 0, generation: new GenerationFigures([.. Enumerable.Range(0, 16).Select(at => (31 * (general + (at % 2 == 0 ? 0.05 : -0.05)), 31))], [.. prefixes]));
+        Assert.True(Judged(0.2, 3, 4, 5, 3, 4, 5).Passed);
+        Assert.Equal(Gate.GeneralNllIncrease, Assert.Single(Judged(0.29, 3, 4, 5, 3, 4, 5).Checks, check => !check.Passed).Name);
+        Assert.Equal(Gate.CommonPrefix, Assert.Single(Judged(0.2, 3, 0, 5, 0, 4, 0).Checks, check => !check.Passed).Name);
+
+        // Nothing to look at is refused, not skipped.
+        Assert.Equal(Gate.CommonPrefix, Assert.Single(Judged(0.2).Checks, check => !check.Passed).Name);
+    }
+
+    /// <summary>Of a healed file its distance from the simulation is judged, since it is not equal to the last bit.</summary>
+    [Fact]
+    public void A_healed_file_is_judged_by_its_distance_from_the_simulation()
+    {
+        var close = Conversations(kl: 0.05, agreement: 0.9, nll: 0.02);
+        Assert.True(Gate.Judge(close, Thresholds, 1, 0.7, 0, healedFileKl: 0.004).Passed);
+        Assert.False(Gate.Judge(close, Thresholds, 1, 0.7, 0, healedFileKl: 0.4).Passed);
+        Assert.False(Gate.Judge(close, Thresholds, 1, 0.7, 0, healedFileKl: double.NaN).Passed);
+    }
+
     [Fact]
     public void A_close_model_passes()
     {

@@ -13,7 +13,7 @@ namespace FinerCut.Pruning.Tests.Jobs;
 public sealed class FinerCutPrunerTests : IDisposable
 {
     private static readonly TinyModel Model = new() { Seed = 31, Blocks = 4, Embedding = 128, Heads = 4, KvHeads = 2, FeedForward = 256, Weights = GgmlType.Q8_0 };
-    private static readonly GateThresholds Open = new() { MaxMeanKl = 1e6, MinTop1Agreement = 0, MaxAnswerNllIncrease = 1e6 };
+    private static readonly GateThresholds Open = new() { MaxMeanKl = 1e6, MinTop1Agreement = 0, MaxAnswerNllIncrease = 1e6, MaxGeneralNllIncrease = 1e6, MinCommonPrefix = 0 };
 
     private readonly string _folder = Directory.CreateTempSubdirectory("finercut-pruner-").FullName;
     private readonly FinerCutPruner _pruner = new(NativeRuntime.Open(), TimeProvider.System);

@@ -17,7 +17,7 @@ public sealed partial class PruneVerbTests : IDisposable
     private PruneRequest Request => new()
     {
         JobId = "job", ModelPath = At("model.gguf"), OutputPath = At("lean.gguf"), WorkFolder = At("work"), CalibrationPath = At("calibration.jsonl"), HeldOutPath = At("held-out.jsonl"),
-        Budget = new PruneBudget(Sublayers: 3), Gate = new GateThresholds { MaxMeanKl = 1e6, MinTop1Agreement = 0, MaxAnswerNllIncrease = 1e6 }, Threads = 1, MinTokens = 100,
+        Budget = new PruneBudget(Sublayers: 3), Gate = new GateThresholds { MaxMeanKl = 1e6, MinTop1Agreement = 0, MaxAnswerNllIncrease = 1e6, MaxGeneralNllIncrease = 1e6, MinCommonPrefix = 0 }, Threads = 1, MinTokens = 100,
     };
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
