@@ -40,6 +40,16 @@ public sealed record GateReport(bool Passed, ImmutableArray<GateCheck> Checks, i
 /// <param name="PrefillTokensPerSecond">Null where not measured.</param>
 public sealed record ModelFigures(long FileBytes, int Sublayers, long KvBytesPerToken, double? PrefillTokensPerSecond, double? DecodeTokensPerSecond, string Sha256);
 
+/// <summary>Distance from the full model with this sublayer alone removed, as the search found it.</summary>
+/// <param name="Share">Of the calibration tokens, that it was asked on.</param>
+public sealed record SublayerSensitivity(string Name, double Distance, double Share);
+
+/// <param name="Share">Of the sublayer's KV groups or channel blocks that are gone, in (0, 1].</param>
+public sealed record SublayerShare(string Name, double Share);
+
+/// <summary>Greedy continuations of an opening that comes with the program, by the full and by the lean model.</summary>
+public sealed record PruneExample(string Opening, string Full, string Lean);
+
 /// <summary>Stable machine-readable code and a message that says what to do.</summary>
 public sealed record JobError(string Code, string Message);
 
@@ -68,6 +78,14 @@ public sealed record PruneResult
 
     /// <summary>What a reader of the result should know of how it was made, in sentences.</summary>
     public ImmutableArray<string> Notes { get; set; } = [];
+    /// <summary>How much of each touched sublayer is gone.</summary>
+    public ImmutableArray<SublayerShare> Shares { get; set; } = [];
+
+    /// <summary>Single sublayers that the search scored alone.</summary>
+    public ImmutableArray<SublayerSensitivity> Sensitivity { get; set; } = [];
+
+    /// <summary>Full against lean, for the eye.</summary>
+    public ImmutableArray<PruneExample> Examples { get; set; } = [];
 
     /// <summary>Number of blocks of the full model, for pictures.</summary>
     public int Blocks { get; set; }

@@ -47,6 +47,9 @@ public sealed class EvaluationJournal
 
     public int Count => _evaluations.Count;
 
+    /// <summary>In the order in which they were made.</summary>
+    public IReadOnlyList<Evaluation> Evaluations => _evaluations;
+
     /// <summary>The job's clock at the last evaluation.</summary>
     public double Seconds => _evaluations.Count == 0 ? 0 : _evaluations[^1].Seconds;
 

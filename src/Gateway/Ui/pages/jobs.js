@@ -30,6 +30,21 @@ function Figures({ result }) {
     ${row("Prefill, tok/s", result.full.prefill_tokens_per_second, result.lean.prefill_tokens_per_second, value => number(value, 0))}${row("Decode, tok/s", result.full.decode_tokens_per_second, result.lean.decode_tokens_per_second, value => number(value, 0))}</tbody></table></div>`;
 }
 
+function Examples({ examples }) {
+  if (!examples?.length) return null;
+  return html`<h3>Full and lean, side by side</h3><div class="scroll" tabindex="0" role="region" aria-label="Examples"><table><thead><tr><th scope="col">Opening</th><th scope="col">Full</th><th scope="col">Lean</th></tr></thead>
+    <tbody>${examples.map(example => html`<tr><th scope="row">${example.opening}</th><td class="text">${example.full}</td><td class="text">${example.lean}</td></tr>`)}</tbody></table></div>`;
+}
+
+async function saveReport(id) {
+  const page = await admin(`/jobs/${encodeURIComponent(id)}/report`);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([page], { type: "text/html" }));
+  link.download = `${id}.html`;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 /** The job as its own event stream tells it; steps are gathered on the way until the result has them all. */
 function useJob(id) {
   const [state, setState] = useState({ job: null, steps: [], problem: null });
@@ -82,10 +97,12 @@ function Job({ id }) {
     ${job.error && html`<p class="bad" role="alert">${job.error.message} <code>${job.error.code}</code></p>`}
     ${running && html`<div role="status"><p>${job.phase ? words(job.phase) : "Waits for its turn"}${progress && html`: ${words(progress.phase)}, step ${progress.step} of ${progress.steps}, ${progress.evaluations} masks scored, ${seconds(progress.elapsed_seconds)} so far, about ${seconds(progress.eta_seconds)} to go`}</p>
       <progress aria-label="Share of the time" max="1" value=${progress?.eta_seconds != null ? progress.elapsed_seconds / (progress.elapsed_seconds + progress.eta_seconds) : null}></progress></div>`}
-    ${(result?.blocks || steps.length > 0) && html`<h3>What went</h3><${HeatMap} blocks=${result?.blocks ?? 1 + Math.max(...removed.map(name => Number(name.match(/\d+/)?.[0] ?? 0)))} removed=${removed} sensitivity=${result?.sensitivity} healed=${result?.healed} parts=${result?.parts} />`}
+    ${(result?.blocks || steps.length > 0) && html`<h3>What went</h3><${HeatMap} blocks=${result?.blocks ?? 1 + Math.max(...removed.map(name => Number(name.match(/\d+/)?.[0] ?? 0)))} removed=${removed} sensitivity=${result?.sensitivity} healed=${result?.healed} shares=${result?.shares} />`}
     <h3>Distance by bytes removed</h3><${Curve} points=${pointsOf(job, steps)} />
     <${Gate} gate=${result?.gate} /><${Figures} result=${result} />
     ${removed.length > 0 && html`<h3>Removed</h3><p>${removed.map(name => html`<span class="chip">${name}</span> `)}</p>`}
+    <${Examples} examples=${result?.examples} />
+    ${result?.gate && html`<p><${Action} label="Save the report" act=${() => saveReport(job.id)} /> <span class="soft">One HTML page, to keep or pass on; no recorded traffic is in it.</span></p>`}
     ${result && html`<p class="soft">${result.evaluations} masks scored on ${result.calibration_tokens} tokens in ${seconds(result.seconds)}.</p>`}
   </section>`;
 }

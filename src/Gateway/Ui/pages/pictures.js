@@ -3,28 +3,26 @@ import { html, number } from "/ui/view.js";
 
 const cell = 18;
 
-/** Parts of sublayers that are gone, by "attn:3": 1 where the whole sublayer is. parts: how many a sublayer is cut into, where known. */
-export function goneShares(removed, parts) {
+/** Parts of sublayers that are gone, by "attn:3": 1 where the whole sublayer is. While a job runs, only names are known: a unit counts as a quarter. */
+export function goneShares(removed, shares) {
+  if (shares?.length) return new Map(shares.map(({ name, share }) => [name, share]));
   const gone = new Map();
   for (const name of removed ?? []) {
     const [sublayer, unit] = name.split("/");
-    if (!unit) { gone.set(sublayer, 1); continue; }
-    const numbers = unit.match(/\d+/g)?.map(Number) ?? [0];
-    const count = numbers.length === 2 ? numbers[1] - numbers[0] + 1 : 1;
-    gone.set(sublayer, Math.min(0.95, (gone.get(sublayer) ?? 0) + count / (parts?.[sublayer] ?? 4)));
+    gone.set(sublayer, unit ? Math.min(0.95, (gone.get(sublayer) ?? 0) + 0.25) : 1);
   }
   return gone;
 }
 
 /** Two rows over the blocks. Filled height: what is kept. Colour: how much the output suffers without the whole sublayer, where it was measured. */
-export function HeatMap({ blocks, removed, sensitivity, healed, parts }) {
+export function HeatMap({ blocks, removed, sensitivity, healed, shares }) {
   if (!blocks) return null;
-  const gone = goneShares(removed, parts);
+  const gone = goneShares(removed, shares);
   const measured = new Map((sensitivity ?? []).map(item => [item.name, item.distance]));
   const values = [...measured.values()].filter(value => value > 0).map(Math.log);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const heat = name => measured.has(name) && high > low ? (Math.log(Math.max(measured.get(name), 1e-12)) - low) / (high - low) : null;
-  const mended = new Set((healed ?? []).map(item => item.site ?? item));
+  const mended = new Set((healed ?? []).map(item => item.split(" ")[0]));
   const width = 70 + blocks * cell;
   const row = (kind, y) => Array.from({ length: blocks }, (_, block) => {
     const name = `${kind}:${block}`;

@@ -1,0 +1,57 @@
+using System.Xml.Linq;
+using FinerCut.Jobs;
+using FinerCut.Pruning.Reports;
+
+namespace FinerCut.Pruning.Tests.Reports;
+
+public class ReportPageTests
+{
+    private static readonly PruneResult Result = new()
+    {
+        JobId = "job-7",
+        Outcome = PruneOutcome.Refused,
+        Blocks = 6,
+        Removed = ["attn:2", "ffn:4/slice0"],
+        Shares = [new("attn:2", 1), new("ffn:4", 0.25)],
+        Healed = ["attn:2 rank 32"],
+        HealingBytes = 50_000,
+        Steps = [new(1, "attn:2", 0.01, 500_000, 12, 3), new(2, "ffn:4/slice0", 0.03, 250_000, 9, 2)],
+        Sensitivity = [new("attn:2", 0.01, 1), new("ffn:4", 0.2, 0.25)],
+        Examples = [new("#include <stdio.h>", "int main()", "<script>alert(1)</script>")],
+        Gate = new GateReport(false, [new("mean_kl", new Estimate(0.3, 0.2, 0.4), 0.25, false)], 8, 500, 0),
+        Full = new ModelFigures(98_000_000, 12, 1000, 300, 100, "a"),
+        Lean = new ModelFigures(97_250_000, 11, 900, null, 110, "b"),
+    };
+
+    [Fact]
+    public void Every_figure_is_on_the_page_and_what_models_wrote_is_text()
+    {
+        var page = ReportPage.Write(Result);
+        foreach (var expected in (string[])["job-7", "refused", "attn:2 rank 32", "ffn:4/slice0", "mean kl", "0.2 to 0.4", "broken", "25 % removed", "0.05 MB", "&lt;script&gt;alert(1)&lt;/script&gt;"])
+        {
+            Assert.Contains(expected, page, StringComparison.Ordinal);
+        }
+
+        Assert.DoesNotContain("<script", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_page_asks_nobody_for_anything()
+    {
+        var page = ReportPage.Write(Result);
+        foreach (var outside in (string[])["http:", "https:", "src=", "href=", "@import", "url("]) Assert.DoesNotContain(outside, page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Pictures_are_well_formed_and_have_a_cell_for_every_sublayer()
+    {
+        var blocks = XElement.Parse("<d>" + ReportPictures.Blocks(Result) + "</d>");
+        Assert.Equal(12, blocks.Descendants("g").Count());
+        Assert.Single(blocks.Descendants("circle"));
+        var curve = XElement.Parse("<d>" + ReportPictures.Curve(Result) + "</d>");
+        Assert.Equal(3, curve.Descendants("circle").Count());
+    }
+
+    [Fact]
+    public void A_result_without_figures_is_a_page_too() => Assert.Contains("No step was made", ReportPage.Write(new PruneResult { JobId = "j", Outcome = PruneOutcome.Failed }), StringComparison.Ordinal);
+}
