@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text;
 using FinerCut.Calibration;
 using FinerCut.Gguf;
 using FinerCut.Jobs;
@@ -7,6 +8,7 @@ using FinerCut.Pruning.Checkpoints;
 using FinerCut.Pruning.Gates;
 using FinerCut.Pruning.Healing;
 using FinerCut.Pruning.Proofs;
+using FinerCut.Pruning.Reports;
 using FinerCut.Pruning.Rewriting;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Pruning.Searches;
@@ -73,6 +75,8 @@ internal sealed class PruneJob : IDisposable
             Steps = steps,
             Notes = notes,
             Removed = [.. mask.ToString().Split(' ')],
+            Shares = [.. _full.Shape.Sublayers().Where(mask.IsTouched).Select(sublayer => new SublayerShare(sublayer.ToString(), mask.RemovedParts(sublayer).Length / (double)units.PartCount(sublayer)))],
+            Sensitivity = Sensitivities.Of(journal, units),
             Blocks = _full.Shape.Blocks.Length,
             Evaluations = steps.Sum(step => step.Evaluations),
             CalibrationTokens = _traffic.Calibration.TokenCount,
@@ -98,8 +102,10 @@ internal sealed class PruneJob : IDisposable
             File.Delete(unproven);
         }
 
+        result = result with { Seconds = _progress.ElapsedSeconds };
+        AtomicFile.Write(Request.OutputPath + ".report.html", Encoding.UTF8.GetBytes(ReportPage.Write(result)));
         _progress.Phase(PrunePhase.Done, 1, 1, 0);
-        return result with { Seconds = _progress.ElapsedSeconds };
+        return result;
     }
 
     public void Dispose() => _full.Dispose();
@@ -170,6 +176,7 @@ internal sealed class PruneJob : IDisposable
         var sublayers = _full.Shape.Sublayers().Count();
         return result with
         {
+            Examples = SideBySide.Make(_full.Model, lean, _context.Threads, cancellationToken),
             Outcome = gate.Passed ? PruneOutcome.Passed : PruneOutcome.Refused,
             OutputPath = gate.Passed ? Request.OutputPath : null,
             Gate = gate,

@@ -48,7 +48,12 @@ public sealed class FinerCutPrunerTests : IDisposable
         Assert.Equal(result.Steps.Select(step => step.Removed), lean.Model.Get("finercut.removed").GetTexts());
         Assert.Equal(result.Steps.Select(step => step.Distance), lean.Model.Get("finercut.distances").GetElements<double>().ToArray());
         Assert.Equal([PrunePhase.Loading, PrunePhase.Reference, PrunePhase.Search, PrunePhase.Writing, PrunePhase.Verifying, PrunePhase.Gate, PrunePhase.Measuring, PrunePhase.Done], _progress.Select(line => line.Phase).Distinct());
-        Assert.Equal(["lean.gguf", "model.gguf"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order());
+        Assert.Equal(result.Removed.Order(), result.Shares.Select(item => item.Name).Order());
+        Assert.All(result.Shares, item => Assert.Equal(1, item.Share));
+        Assert.Equal(8, result.Sensitivity.Length);
+        Assert.Equal(4, result.Examples.Length);
+        Assert.Contains(result.Removed[0], File.ReadAllText(Request.OutputPath + ".report.html"), StringComparison.Ordinal);
+        Assert.Equal(["lean.gguf", "lean.gguf.report.html", "model.gguf"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order());
     }
 
     /// <summary>Every search, baselines included, with the moves that it has by itself: the file is what was masked, and the budget is kept.</summary>
@@ -87,7 +92,7 @@ public sealed class FinerCutPrunerTests : IDisposable
         Assert.Contains(result.Gate!.Checks, check => check.Name == Gate.MeanKl && !check.Passed);
         Assert.NotNull(result.Lean);
         Assert.Equal("an older lean model", File.ReadAllText(Request.OutputPath));
-        Assert.Equal(["lean.gguf", "model.gguf"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order());
+        Assert.Equal(["lean.gguf", "lean.gguf.report.html", "model.gguf"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order());
     }
 
     /// <summary>Stopped at several places of the search, then started again: the same steps, distances and bytes, and no evaluation twice.</summary>
