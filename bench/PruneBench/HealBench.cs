@@ -32,7 +32,7 @@ internal sealed class HealBench(ILlamaModel model, string path, int threads)
         var journal = EvaluationJournal.Open(Path.Combine(folder, $"{kind}.checkpoint.json"), $"{kind} {tokens}");
         using var scorer = GraphMaskScorer.Create(model, units, calibration, DistanceKind.JensenShannon, new ScoringOptions(threads), (_, _) => { }, CancellationToken.None);
         var total = shape.Sublayers().Sum(shape.BytesOf);
-        var problem = new SearchProblem(kind == "paper" ? Moves.Sublayers(units, new HashSet<Sublayer>()) : FourGrains(units), costs, new SearchBudget(null, (long)(Shares[^1] * total)), false);
+        var problem = new SearchProblem(Moves.Of(units, kind == "paper" ? [PruneGrain.Sublayer] : Moves.AllGrains, new HashSet<Sublayer>()), costs, new SearchBudget(null, (long)(Shares[^1] * total)), false);
         ISearch search = kind == "paper" ? new PaperSearch() : new LazyGreedySearch(0.5);
         try
         {
@@ -44,21 +44,6 @@ internal sealed class HealBench(ILlamaModel model, string path, int threads)
             journal.Save();
             Console.WriteLine($"{journal.Count} evaluations so far");
         }
-    }
-
-    private static ImmutableArray<Candidate> FourGrains(UnitMap units)
-    {
-        var moves = ImmutableArray.CreateBuilder<Candidate>();
-        moves.AddRange(Moves.Sublayers(units, new HashSet<Sublayer>()));
-        for (var block = 0; block < units.Shape.Blocks.Length; block++)
-        {
-            var (start, _) = units.RangeOf(new Sublayer(block, SublayerKind.Attention));
-            var (_, end) = units.RangeOf(new Sublayer(block, SublayerKind.Ffn));
-            moves.Add(new Candidate($"block:{block}", [.. Enumerable.Range(start, end - start)]));
-        }
-
-        for (var unit = 0; unit < units.Count; unit++) moves.Add(new Candidate(units.UnitAt(unit).ToString(), [unit]));
-        return moves.ToImmutable();
     }
 
     private sealed class Watcher(string path) : ISearchObserver

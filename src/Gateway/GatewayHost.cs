@@ -116,7 +116,7 @@ public static class GatewayHost
         admin.MapRolloutAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Trials>(), routes);
         admin.MapMemoryAdmin(services.GetRequiredService<MemoryLedger>());
         admin.MapCompareAdmin(routes, config.Forwarding);
-        admin.MapReportAdmin(services.GetRequiredService<JobQueue>(), state);
+        admin.MapReportAdmin(services.GetRequiredService<JobQueue>(), services.GetRequiredService<StateFolder>());
         admin.MapJobAdmin(rollouts, services.GetRequiredService<JobQueue>(), services.GetRequiredService<TrafficExport>(), services.GetRequiredService<PruneProcess>(), hub);
         admin.MapConfigAdmin(services.GetRequiredService<ConfigReload>());
         admin.MapRecordingAdmin(services.GetRequiredService<LiveConfig>(), services.GetRequiredService<RecordingStore>(), services.GetRequiredService<RecordingSwitches>(), services.GetRequiredService<TrafficRecorder>());

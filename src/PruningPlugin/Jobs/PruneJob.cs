@@ -66,7 +66,7 @@ internal sealed class PruneJob : IDisposable
     public PruneResult Run(CancellationToken cancellationToken)
     {
         var healing = new JobHealing(_context, _full, _traffic);
-        var (mask, steps, notes) = new SearchPhase(_context, _full, _traffic.Calibration, _progress).Run(healing.Costs, cancellationToken);
+        var (mask, steps, notes, sensitivity) = new SearchPhase(_context, _full, _traffic.Calibration, _progress).Run(healing.Costs, cancellationToken);
         var healed = healing.Heal(mask, _progress, cancellationToken);
         var result = new PruneResult
         {
@@ -75,8 +75,8 @@ internal sealed class PruneJob : IDisposable
             Steps = steps,
             Notes = notes,
             Removed = [.. mask.ToString().Split(' ')],
-            Shares = [.. _full.Shape.Sublayers().Where(mask.IsTouched).Select(sublayer => new SublayerShare(sublayer.ToString(), mask.RemovedParts(sublayer).Length / (double)units.PartCount(sublayer)))],
-            Sensitivity = Sensitivities.Of(journal, units),
+            Shares = [.. _full.Shape.Sublayers().Where(mask.IsTouched).Select(sublayer => new SublayerShare(sublayer.ToString(), mask.RemovedParts(sublayer).Length / (double)mask.Units.PartCount(sublayer)))],
+            Sensitivity = sensitivity,
             Blocks = _full.Shape.Blocks.Length,
             Evaluations = steps.Sum(step => step.Evaluations),
             CalibrationTokens = _traffic.Calibration.TokenCount,

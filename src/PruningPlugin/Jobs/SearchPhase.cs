@@ -3,6 +3,7 @@ using FinerCut.Calibration;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Checkpoints;
+using FinerCut.Pruning.Reports;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Pruning.Searches;
 using FinerCut.Pruning.Shapes;
@@ -11,7 +12,7 @@ namespace FinerCut.Pruning.Jobs;
 
 /// <summary>What a job's search found.</summary>
 /// <param name="Notes">For the result's reader.</param>
-internal sealed record SearchOutcome(CutMask Mask, ImmutableArray<PruneStep> Steps, ImmutableArray<string> Notes);
+internal sealed record SearchOutcome(CutMask Mask, ImmutableArray<PruneStep> Steps, ImmutableArray<string> Notes, ImmutableArray<SublayerSensitivity> Sensitivity);
 
 /// <summary>A job's search, from the model's units to the mask: resumes by the journal in the work folder. Used once, on one thread.</summary>
 internal sealed class SearchPhase(JobContext context, FullModel full, CalibrationSet calibration, JobProgress progress)
@@ -57,7 +58,7 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
             var found = SearchFor(problem, cancellationToken).Run(problem, journaled, progress, cancellationToken);
             return found.Count == 0
                 ? throw new JobFailure(JobErrorCodes.BudgetUnreachable, "budget: nothing may be removed.")
-                : new SearchOutcome(found[^1].Mask, [.. steps], notes.ToImmutable());
+                : new SearchOutcome(found[^1].Mask, [.. steps], notes.ToImmutable(), Sensitivities.Of(journal, units));
         }
         catch (OperationCanceledException)
         {
