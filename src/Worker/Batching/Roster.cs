@@ -108,14 +108,19 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
         _changed = true;
         Waiting.Remove(generation);
         if (!Active.Remove(generation)) return;
-        foreach (var follower in Active)
-        {
-            if (follower.Leader == generation) Join(follower);
-        }
-
+        LetGo(generation);
         generation.Leader = null;
         store.Return(generation.Sequence!, keep);
         generation.Sequence = null;
+    }
+
+    /// <summary>Gives followers what there is of the common beginning now: the leader is about to lose it.</summary>
+    public void LetGo(Generation leader)
+    {
+        foreach (var follower in Active)
+        {
+            if (follower.Leader == leader) Join(follower);
+        }
     }
 
     private Generation First()

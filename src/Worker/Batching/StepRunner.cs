@@ -270,6 +270,7 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
         if (!config.ShiftsContext) return false;
         var request = generation.Request;
         var keep = Math.Min(request.Keep < 0 ? request.Prompt.Length : request.Keep, config.ContextLimit / 2);
+        roster.LetGo(generation);
         generation.Forget(keep, (generation.TokenCount - keep) / 2);
         context.Store.Shorten(generation.Sequence!, keep);
         return true;
