@@ -80,7 +80,8 @@ internal sealed class EmbeddingEndpoint(WorkerState state)
     private static ImmutableArray<int> Tokens(ServedModel model, TextPrompt input, string path)
     {
         var tokens = input.Text is null ? input.Tokens : model.TokenizePlain(input.Text);
-        var most = model.Loop.Config.Step.BatchTokens;
+        // Positions that the model does not have would make native code abort.
+        var most = Math.Min(model.Loop.Config.Step.BatchTokens, model.Loop.Config.ContextLimit);
         if (tokens.IsEmpty) throw new ApiException(ApiError.Invalid($"'{path}' has no tokens: at least one is needed.", path));
         if (tokens.Length > most)
         {
