@@ -52,6 +52,9 @@ public sealed record RolloutConfig
     /// <summary>Files of versions that are not in use, the newest; older ones are removed.</summary>
     public int KeepVersions { get; init; } = 8;
 
+    /// <summary>A timer takes at most 2³² − 2 ms.</summary>
+    private const int MostTimerSeconds = 49 * 86400;
+
     internal static RolloutConfig Read(SectionReader section)
     {
         var plain = new RolloutConfig();
@@ -68,7 +71,7 @@ public sealed record RolloutConfig
             MaxSlowShareIncrease = section.Number("MaxSlowShareIncrease", plain.MaxSlowShareIncrease, 0.001, 1),
             Confidence = section.Number("Confidence", plain.Confidence, 0.5, 0.9999),
             MinRequests = section.Integer("MinRequests", plain.MinRequests, 1, 10_000_000),
-            Longest = section.Seconds("LongestSeconds", plain.Longest.TotalSeconds, 1, 365 * 86400),
+            Longest = section.Seconds("LongestSeconds", plain.Longest.TotalSeconds, 1, MostTimerSeconds),
             KeepVersions = section.Integer("KeepVersions", plain.KeepVersions, 1, 10_000),
         };
     }
