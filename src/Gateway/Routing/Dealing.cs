@@ -21,15 +21,25 @@ public static class Dealing
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(Encoding.UTF8.GetBytes($"{salt}\0{sender}\0"));
-        foreach (var part in Opening(body)) hash.AppendData(body.Span[part]);
+        var parts = new List<Range>();
+        try
+        {
+            FindOpening(body, parts);
+        }
+        catch (InvalidOperationException)
+        {
+            // A name or role of half a character pair: the worker refuses it, whichever it is dealt to.
+        }
+
+        foreach (var part in parts) hash.AppendData(body.Span[part]);
         return (BinaryPrimitives.ReadUInt64LittleEndian(hash.GetHashAndReset()) >> 11) * (1.0 / (1UL << 53));
     }
 
     /// <summary>Where in a body the parts are that all turns of its conversation share: the messages up to the user's first, or the prompt.</summary>
-    private static List<Range> Opening(ReadOnlyMemory<byte> body)
+    /// <exception cref="InvalidOperationException">A string is no text.</exception>
+    private static void FindOpening(ReadOnlyMemory<byte> body, List<Range> parts)
     {
-        var parts = new List<Range>();
-        if (body.IsEmpty) return parts;
+        if (body.IsEmpty) return;
         var reader = new Utf8JsonReader(body.Span, new JsonReaderOptions { MaxDepth = 128 });
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
@@ -44,17 +54,15 @@ public static class Dealing
                     if (Element(ref reader, parts)) break;
                 }
 
-                return parts;
+                return;
             }
 
             var start = (int)reader.TokenStartIndex;
             reader.Skip();
             if (!wanted) continue;
             parts.Add(start..(int)reader.BytesConsumed);
-            return parts;
+            return;
         }
-
-        return parts;
     }
 
     /// <returns>Whether it is the user's.</returns>
