@@ -93,6 +93,7 @@ public sealed class ModelDownload(HttpClient http, TimeProvider time)
         if (response.StatusCode is HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests) throw new HttpRequestException($"The server answered {(int)response.StatusCode}.");
         if (!response.IsSuccessStatusCode) throw new DownloadException($"{source}: the server answered {(int)response.StatusCode} {response.ReasonPhrase}.", ExitCode.BadInput);
         if (response.StatusCode != HttpStatusCode.PartialContent) have = 0;
+        else if (response.Content.Headers.ContentRange?.From != have) throw new DownloadException($"{source}: asked for the bytes from {have} on, the server sent others ({response.Content.Headers.ContentRange}). Delete {part} and try again.", ExitCode.Failed);
         var total = have + response.Content.Headers.ContentLength;
         RequireRoom(part, total - have);
         if (response.Headers.ETag is { IsWeak: false } now) await File.WriteAllTextAsync(part + ".etag", now.ToString(), cancellationToken);

@@ -25,13 +25,13 @@ internal static class PullCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var source = parsed.GetRequiredValue(address);
-            var target = Path.Combine(parsed.GetRequiredValue(output).FullName, Uri.UnescapeDataString(Path.GetFileName(source.AbsolutePath)));
-            if (!target.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) || Path.GetFileName(target).AsSpan().ContainsAny('/', '\\'))
+            if (FileNameOf(source) is not { } name)
             {
                 await Console.Error.WriteLineAsync($"{source}: expected an address that ends with the name of a .gguf file.");
                 return ExitCode.BadInput;
             }
 
+            var target = Path.Combine(parsed.GetRequiredValue(output).FullName, name);
             try
             {
                 using var http = new HttpClient { Timeout = TimeSpan.FromMinutes(1) };
@@ -51,6 +51,13 @@ internal static class PullCommand
             }
         });
         return command;
+    }
+
+    /// <summary>Null where the address does not end with the bare name of a .gguf file; an escaped slash would lead out of the folder.</summary>
+    internal static string? FileNameOf(Uri source)
+    {
+        var name = Uri.UnescapeDataString(Path.GetFileName(source.AbsolutePath));
+        return name.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) && name.AsSpan().IndexOfAny("/\\\0") < 0 ? name : null;
     }
 
     private static Uri? Wrong(System.CommandLine.Parsing.ArgumentResult result)
