@@ -15,6 +15,6 @@ public interface IDrafter : IDisposable
     /// <param name="room">Most tokens for each.</param>
     void Draft(IReadOnlyList<Generation> generations, ReadOnlySpan<int> room);
 
-    /// <summary>The generation has ended or was put back into the queue.</summary>
+    /// <summary>The generation has ended.</summary>
     void Forget(Generation generation);
 }
