@@ -64,6 +64,11 @@ public sealed class RemoteGateway : IDisposable
             await Console.Error.WriteLineAsync(exception.Message);
             return exception.ExitCode;
         }
+        catch (Exception exception) when (exception is HttpRequestException or IOException or System.Text.Json.JsonException || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            await Console.Error.WriteLineAsync($"The gateway's answer broke off or is none of a gateway's: {exception.Message} A job goes on when the gateway is back; finercut jobs list shows it.");
+            return ExitCode.Unreachable;
+        }
         catch (UriFormatException exception)
         {
             await Console.Error.WriteLineAsync($"{AddressVariable}: {exception.Message}");

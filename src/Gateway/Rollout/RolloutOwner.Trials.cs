@@ -31,6 +31,7 @@ public sealed partial class RolloutOwner
 
             // Both answer during a trial, so the active one must be loaded.
             if (_asleep) await StartActiveAsync();
+            if (_asleep) return ApiError.Conflict($"The active version of {Model.Id} cannot be loaded now, and a trial needs both. GET /admin/memory shows what there is.", "active_not_loaded");
             if (await StageAsync(versionId, reason, cancellationToken) is { } problem) return problem;
             journal.SetWeight(Model.Id, versionId, weight ?? Model.Rollout.CanaryWeight);
             var shadow = weight is null && Model.Rollout.ShadowShare > 0;
@@ -58,7 +59,7 @@ public sealed partial class RolloutOwner
             if (_current.OnTrial is not { } tried || tried.Id != versionId) return null;
             Change(rollout => rollout.Apply(versionId, VersionEvent.RolledBack, reason, Now()));
             trials.End(Model.Id);
-            await routes.ShareAsync(Model.Id, new ModelShare(_current.Active!.Id));
+            await routes.ShareAsync(Model.Id, new ModelShare(_current.Active!.Id) { Asleep = _asleep });
             BeginDrain(tried);
             return null;
         }
@@ -82,7 +83,7 @@ public sealed partial class RolloutOwner
         }
     }
 
-    /// <summary>One caller at a _time.</summary>
+    /// <summary>One caller at a time.</summary>
     private async Task<ApiError?> StepAsync(string versionId, VersionEvent step, string reason)
     {
         var was = _current.Versions[versionId].State;
@@ -112,6 +113,7 @@ public sealed partial class RolloutOwner
         // The time of the version's registration is as good a salt as any: known after a restart, and not to clients.
         return routes.ShareAsync(Model.Id, new ModelShare(_current.Active!.Id)
         {
+            Asleep = _asleep,
             Trial = new TrialShare(tried.Id, weight, rollout.ShadowShare, rollout.Sticky, $"{Model.Id}/{tried.Id}/{journal.History(Model.Id, tried.Id)[0].At.ToUnixTimeMilliseconds()}"),
         });
     }

@@ -112,6 +112,13 @@ public sealed class ModelDownloadTests : IAsyncLifetime
         Assert.Equal(ExitCode.BadInput, failure.ExitCode);
     }
 
+    [Theory]
+    [InlineData("https://example.org/models/a%20b.gguf?x=1", "a b.gguf")]
+    [InlineData("https://example.org/models/..%2F..%2Fetc%2Fcron.d%2Fx.gguf", null)]
+    [InlineData("https://example.org/models/..%5Cx.gguf", null)]
+    [InlineData("https://example.org/models/", null)]
+    public void A_name_out_of_an_address_stays_in_its_folder(string address, string? name) => Assert.Equal(name, PullCommand.FileNameOf(new Uri(address)));
+
     public async ValueTask DisposeAsync()
     {
         await _server.DisposeAsync();

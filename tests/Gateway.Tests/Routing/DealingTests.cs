@@ -19,6 +19,11 @@ public class DealingTests
         Assert.NotEqual(Ticket("""{"input":"x"}"""), Ticket("""{"input":"y"}"""));
     }
 
+    [Theory]
+    [InlineData("""{"messages":[{"role":"\ud800","content":"hello"}]}""")]
+    [InlineData("""{"\ud800":1,"messages":[]}""")]
+    public void Half_a_character_pair_is_dealt_like_anything_else(string body) => Assert.InRange(Ticket(body), 0, 1);
+
     [Fact]
     public void Tickets_are_uniform()
     {

@@ -48,6 +48,8 @@ function ChatPage() {
       await chat("/v1/chat/completions", body, clientKey.get(), running.current.signal, (text, figures) => setMessages([...asked, { role: "assistant", content: text, figures }]));
     } catch (error) {
       if (error.name !== "AbortError") setProblem(error.message);
+      // An answer of which nothing came is no turn of the conversation.
+      setMessages(current => current.at(-1)?.content === "" ? current.slice(0, -1) : current);
     }
     setBusy(false);
   };
