@@ -71,6 +71,9 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
     {
         { Grains.IsDefaultOrEmpty: false } => request.Grains,
         { Search: SearchKind.Paper or SearchKind.Random } => [PruneGrain.Sublayer],
+
+        // Parts of a sublayer do not count: a search that may take them could go on for long without one more that is gone.
+        { Budget.Sublayers: not null, Search: not (SearchKind.Sleb or SearchKind.ShortGpt or SearchKind.LastBlocks) } => [PruneGrain.Sublayer],
         { Search: SearchKind.Sleb or SearchKind.ShortGpt or SearchKind.LastBlocks } => [PruneGrain.Block],
         _ => Moves.AllGrains,
     };
