@@ -22,6 +22,8 @@ public static class ModelsEndpoint
 
             await ErrorEnvelope.WriteAsync(context, ApiError.NotFound("There is no such model; GET /v1/models lists them.", "model_not_found") with { Param = "model" });
         });
+        // The process answers, whatever its models do: what an orchestrator asks before it restarts it.
+        app.MapGet("/livez", () => Results.Text("alive\n"));
         app.MapGet("/health", () =>
         {
             var models = routes.Current.Models;
