@@ -77,7 +77,7 @@ public class SwapTests(LeanGateway lean)
         var cancellationToken = TestContext.Current.CancellationToken;
         var before = await lean.ActiveAsync(cancellationToken);
         var job = await lean.PruneAsync(
-            new JsonObject { ["healing"] = "none", ["budget"] = new JsonObject { ["fraction"] = 0.4 }, ["max_calibration_tokens"] = 160, ["max_held_out_tokens"] = 384, ["min_tokens"] = 64, ["max_sequence_tokens"] = 40 },
+            new JsonObject { ["healing"] = "none", ["grains"] = new JsonArray("block"), ["budget"] = new JsonObject { ["fraction"] = 0.4 }, ["max_calibration_tokens"] = 160, ["max_held_out_tokens"] = 384, ["min_tokens"] = 64, ["max_sequence_tokens"] = 40 },
             cancellationToken);
         Assert.Equal("refused", job["state"]!.GetValue<string>());
         Assert.Contains("mean_kl", job["error"]!["message"]!.GetValue<string>(), StringComparison.Ordinal);
