@@ -29,6 +29,7 @@ public class OtherShapesTests(SharedWorkers workers)
     [Fact]
     public async Task AMessageIsTheChatAnswerInAnthropicsShape()
     {
+        await WarmAsync("/v1/messages", Message);
         var answer = await workers.Real.AnswerAsync("/v1/messages", Message);
         Assert.Equal("message", (string?)answer["type"]);
         Assert.Equal("max_tokens", (string?)answer["stop_reason"]);
@@ -40,6 +41,7 @@ public class OtherShapesTests(SharedWorkers workers)
     [Fact]
     public async Task MessageEventsComeInAnthropicsOrder()
     {
+        await WarmAsync("/v1/messages", Message);
         var whole = await workers.Real.AnswerAsync("/v1/messages", Message);
         var events = await EventsAsync("/v1/messages", Message);
         Assert.All(events, item => Assert.Equal(item.EventType, (string?)item.Data["type"]));
@@ -53,6 +55,7 @@ public class OtherShapesTests(SharedWorkers workers)
     [Fact]
     public async Task AStopSequenceIsNamed()
     {
+        await WarmAsync("/v1/messages", Message);
         var text = (string)(await workers.Real.AnswerAsync("/v1/messages", Message))["content"]![0]!["text"]!;
         var body = Message.DeepClone();
         var stop = text.Substring(text.Length / 2, 3);
@@ -92,6 +95,7 @@ public class OtherShapesTests(SharedWorkers workers)
     [Fact]
     public async Task AResponseIsTheChatAnswerInTheNewShape()
     {
+        await WarmAsync("/v1/responses", Response);
         var answer = await workers.Real.AnswerAsync("/v1/responses", Response);
         Assert.Equal("response", (string?)answer["object"]);
         Assert.Equal("incomplete", (string?)answer["status"]);
@@ -126,6 +130,9 @@ public class OtherShapesTests(SharedWorkers workers)
         Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
         Assert.Equal(param, (string?)answer["error"]!["param"]);
     }
+
+    /// <summary>Answers that are compared are all computed in the same shape, that of a prompt known but for its last token: another one rounds otherwise.</summary>
+    private Task<JsonNode> WarmAsync(string path, JsonObject body) => workers.Real.AnswerAsync(path, body);
 
     private async Task<string?> ChatText()
     {
