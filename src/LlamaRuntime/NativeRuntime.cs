@@ -1,13 +1,11 @@
-using System.Runtime.InteropServices;
-using System.Text;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FinerCut.Runtime.Native;
 
 /// <summary>
-/// The default adapter: a binding of its own to libllama v0.5.0 (docs/runtimes.md). Thread-safe. Opening it loads the natives, checks their ABI
-/// and registers ggml's backends; that happens once a process, later calls share it.
+/// The runtime of this build: over a binding of its own to libllama, or over LLamaSharp's (docs/runtimes.md). Thread-safe. Opening it loads the natives,
+/// checks their ABI and registers ggml's backends; that happens once a process, later calls share it.
 /// </summary>
 public sealed class NativeRuntime : ILlamaRuntime
 {
@@ -24,42 +22,40 @@ public sealed class NativeRuntime : ILlamaRuntime
     public RuntimeInfo Info { get; }
 
     /// <summary>Loads the native library. The first call's logger receives the library's log for the life of the process.</summary>
-    /// <exception cref="LlamaException">Natives are missing, do not load, or have another layout than v0.5.0.</exception>
+    /// <exception cref="LlamaException">Natives are missing, do not load, or have another layout than this adapter's release.</exception>
     public static NativeRuntime Open(NativeRuntimeOptions? options = null, ILoggerFactory? loggers = null)
     {
-        var folder = (options ?? new NativeRuntimeOptions()).ResolveFolder();
+        var wanted = (options ?? new NativeRuntimeOptions()).WantedFolder();
+        var logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger("FinerCut.Runtime.Native");
         lock (Gate)
         {
-            NativeLibraries.Load(folder);
-            return _opened ??= Start(folder, (loggers ?? NullLoggerFactory.Instance).CreateLogger("FinerCut.Runtime.Native"));
+            var log = new NativeLog(logger);
+            var folder = NativeLibraries.Load(wanted, log);
+            return _opened ??= Start(folder, log, logger);
         }
     }
 
     public ILlamaModel Load(ModelOptions options, IProgress<float>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return LoadedModel.Load(options, _log, Info.SupportsGpu, progress, cancellationToken);
+        return LoadedModel.Load(options, _log, Info, progress, cancellationToken);
     }
 
-    private static unsafe NativeRuntime Start(string folder, ILogger logger)
+    private static NativeRuntime Start(string folder, NativeLog log, ILogger logger)
     {
         AbiCheck.Run(folder);
-        var log = new NativeLog(logger);
-        log.Install();
-        Llama.BackendInit();
-        Ggml.BackendLoadAllFromPath(folder);
+        var (adapter, version) = Llama.Start(folder, log);
         if (Ggml.DeviceCount() == 0)
         {
             throw new LlamaException(
                 LlamaErrorCode.NativesMissing,
-                $"{folder} has libllama but no ggml backend that runs on this processor (libggml-cpu-*). Copy all files of the npm package's bins folder.");
+                $"{folder} has libllama but no ggml backend that runs on this processor (libggml-cpu*). Copy all files that lie beside it.");
         }
 
-        var info = new RuntimeInfo("Native", Text(Llama.Version()), folder, Text(Llama.PrintSystemInfo()).Trim(), Llama.SupportsGpuOffload());
+        var gpu = Llama.SupportsGpuOffload();
+        var info = new RuntimeInfo(adapter, version, folder, Llama.SystemInfo().Trim(), gpu) { GpuTrouble = gpu ? null : GpuBackends.Trouble(folder) };
         logger.LogDebug("llama.cpp {Version} from {Folder}: {System}", info.Version, info.Folder, info.System);
+        if (info.GpuTrouble is not null) logger.LogWarning("The natives in {Folder} drive no GPU here, so everything is computed on the CPU: {Trouble}", folder, info.GpuTrouble);
         return new NativeRuntime(log, info);
     }
-
-    private static unsafe string Text(byte* text) =>
-        text is null ? string.Empty : Encoding.UTF8.GetString(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(text));
 }

@@ -6,14 +6,14 @@ public sealed record NativeRuntimeOptions
     /// <summary>Environment variable that overrides the folder of the natives.</summary>
     public const string FolderVariable = "FINERCUT_NATIVES";
 
-    /// <summary>Folder with libllama, libggml and its backends; null = the environment variable, then natives/ beside the program.</summary>
+    /// <summary>Folder with libllama, libggml and its backends; null = the environment variable, then the folder beside the program that the build fills.</summary>
     public string? Folder { get; init; }
 
-    internal string ResolveFolder()
+    /// <summary>Null where neither option nor variable names one.</summary>
+    internal string? WantedFolder()
     {
         var folder = Folder;
         if (string.IsNullOrEmpty(folder)) folder = Environment.GetEnvironmentVariable(FolderVariable);
-        if (string.IsNullOrEmpty(folder)) folder = Path.Combine(AppContext.BaseDirectory, "natives");
-        return Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        return string.IsNullOrEmpty(folder) ? null : Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
     }
 }

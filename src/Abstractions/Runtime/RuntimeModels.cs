@@ -5,7 +5,11 @@ namespace FinerCut.Runtime;
 /// <param name="Folder">Where the natives were loaded from.</param>
 /// <param name="System">What the library says of the processor (llama_print_system_info).</param>
 /// <param name="SupportsGpu">Whether a loaded backend can take layers off the CPU.</param>
-public sealed record RuntimeInfo(string Adapter, string Version, string Folder, string System, bool SupportsGpu);
+public sealed record RuntimeInfo(string Adapter, string Version, string Folder, string System, bool SupportsGpu)
+{
+    /// <summary>Natives for a GPU lie there and drive none: why, file by file. Models then run on the CPU. Null otherwise.</summary>
+    public string? GpuTrouble { get; init; }
+}
 
 /// <summary>How a model is loaded; llama.cpp's names (llama_model_params).</summary>
 public sealed record ModelOptions

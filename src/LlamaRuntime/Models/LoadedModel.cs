@@ -1,6 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-
 namespace FinerCut.Runtime.Native;
 
 /// <summary>A llama_model and its vocabulary.</summary>
@@ -29,33 +26,23 @@ internal sealed class LoadedModel : ILlamaModel
 
     internal AdapterShelf Adapters { get; }
 
-    internal static LoadedModel Load(ModelOptions options, NativeLog log, bool supportsGpu, IProgress<float>? progress, CancellationToken cancellationToken)
+    internal static LoadedModel Load(ModelOptions options, NativeLog log, RuntimeInfo runtime, IProgress<float>? progress, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         RequireGguf(options.Path);
-        if (options.GpuLayers > 0 && !supportsGpu)
+        // Natives for a GPU that find none fall back to the CPU and have said so; natives without a GPU backend are the wrong ones for what is asked.
+        if (options.GpuLayers > 0 && runtime is { SupportsGpu: false, GpuTrouble: null })
         {
             throw new LlamaException(
                 LlamaErrorCode.InvalidOption,
-                $"{options.GpuLayers} layers are wanted on a GPU, but the loaded natives drive none. Build with -p:LlamaBackend=Cuda, or set the GPU layers to 0.");
+                $"{options.GpuLayers} layers are wanted on a GPU, but the loaded natives drive none. Build with -p:LlamaBackend=Cuda (docs/runtimes.md), or set the GPU layers to 0.");
         }
 
         var watch = new LoadWatch(progress, cancellationToken);
-        var watchHandle = GCHandle.Alloc(watch);
         var stamp = log.Stamp;
-        nint model;
-        try
-        {
-            model = Llama.ModelLoadFromFile(options.Path, Parameters(options, GCHandle.ToIntPtr(watchHandle)));
-        }
-        finally
-        {
-            watchHandle.Free();
-        }
-
-        var handle = new ModelHandle(model);
-        if (!handle.IsInvalid && watch.Failure is null && !cancellationToken.IsCancellationRequested) return new LoadedModel(handle, options, log);
-        handle.Dispose();
+        var handle = Llama.Load(options, watch.Report);
+        if (handle is not null && watch.Failure is null && !cancellationToken.IsCancellationRequested) return new LoadedModel(handle, options, log);
+        handle?.Dispose();
         cancellationToken.ThrowIfCancellationRequested();
         if (watch.Failure is { } failure)
             throw new LlamaException(LlamaErrorCode.ModelNotLoaded, $"Loading {options.Path} ended because the progress receiver failed.", failure);
@@ -77,23 +64,6 @@ internal sealed class LoadedModel : ILlamaModel
         _disposed = true;
         Handle.Dispose();
     }
-
-    private static unsafe LlamaModelParams Parameters(ModelOptions options, nint watch)
-    {
-        var parameters = Llama.ModelDefaultParams();
-        parameters.NGpuLayers = options.GpuLayers;
-        parameters.SplitMode = (int)options.SplitMode;
-        parameters.MainGpu = options.MainGpu;
-        parameters.LoadMode = (options.UseMmap ? 1 : 0) | (options.UseMlock ? 2 : 0); // enum llama_load_mode
-        parameters.UseExtraBufts = options.Repack ? (byte)1 : (byte)0;
-        parameters.ProgressCallback = (nint)(delegate* unmanaged[Cdecl]<float, nint, byte>)&OnProgress;
-        parameters.ProgressCallbackUserData = watch;
-        return parameters;
-    }
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static byte OnProgress(float progress, nint userData) =>
-        GCHandle.FromIntPtr(userData).Target is LoadWatch watch && watch.Report(progress) ? (byte)1 : (byte)0;
 
     private static void RequireGguf(string path)
     {

@@ -1,5 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Extensions.Logging;
 
@@ -32,27 +30,8 @@ internal sealed class NativeLog(ILogger logger)
         }
     }
 
-    internal unsafe void Install()
-    {
-        var handle = GCHandle.Alloc(this); // for the process: the library may log until it ends
-        Llama.LogSet(&OnLog, GCHandle.ToIntPtr(handle));
-    }
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static unsafe void OnLog(int level, byte* text, nint userData)
-    {
-        try
-        {
-            if (text is not null && GCHandle.FromIntPtr(userData).Target is NativeLog log)
-                log.Append(level, Encoding.UTF8.GetString(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(text)));
-        }
-        catch (Exception)
-        {
-            // The frame above is native: a logger that fails must not end the process.
-        }
-    }
-
-    private void Append(int level, string text)
+    /// <summary>A piece of a line at a ggml_log_level, from any thread.</summary>
+    internal void Append(int level, string text)
     {
         lock (_gate)
         {

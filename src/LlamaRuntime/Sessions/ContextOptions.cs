@@ -2,14 +2,14 @@ using System.Globalization;
 
 namespace FinerCut.Runtime.Native;
 
-/// <summary>Checks session options (a wrong one would abort inside ggml) and maps them to llama_context_params.</summary>
+/// <summary>Checks session options (a wrong one would abort inside ggml) and fills in what they leave open.</summary>
 internal static class ContextOptions
 {
     private const int MaxContextLength = 1 << 27;
     private const int MaxThreads = 512; // GGML_MAX_N_THREADS
 
     /// <exception cref="LlamaException">All refused options at once, each with its value and what is allowed.</exception>
-    internal static LlamaContextParams Map(SessionOptions options, LlamaModelInfo model)
+    internal static SessionOptions Settle(SessionOptions options, LlamaModelInfo model)
     {
         var faults = new List<string>();
         InRange(faults, nameof(options.ContextLength), options.ContextLength, 1, MaxContextLength);
@@ -41,33 +41,26 @@ internal static class ContextOptions
         if (faults.Count > 0) throw new LlamaException(LlamaErrorCode.InvalidOption, $"Session options are refused: {string.Join("; ", faults)}.");
 
         var threads = options.Threads == 0 ? Environment.ProcessorCount : options.Threads;
-        var parameters = Llama.ContextDefaultParams();
-        parameters.NCtx = (uint)options.ContextLength;
-        parameters.NBatch = (uint)options.BatchSize;
-        parameters.NUbatch = (uint)Math.Min(options.MicroBatchSize, options.BatchSize);
-        parameters.NSeqMax = (uint)options.MaxSequences;
-        parameters.NOutputsMax = options.Embeddings ? 0 : (uint)Math.Min(options.MaxOutputs, options.BatchSize);
+        var atOnce = Math.Min(options.MicroBatchSize, options.BatchSize);
         // Pooling asserts when the library rounds the micro-batch up to whole sequences (llama_context::graph_reserve), so it is made whole here.
-        if (options.Embeddings) parameters.NUbatch = Math.Max(1, Math.Min(parameters.NUbatch, parameters.NCtx) / parameters.NSeqMax) * parameters.NSeqMax;
-        parameters.NThreads = threads;
-        parameters.NThreadsBatch = options.BatchThreads == 0 ? threads : options.BatchThreads;
-        parameters.PoolingType = options.Pooling switch
+        if (options.Embeddings) atOnce = Math.Max(1, Math.Min(atOnce, options.ContextLength) / options.MaxSequences) * options.MaxSequences;
+        return options with
         {
-            PoolingKind.Unspecified => -1,
-            PoolingKind.None => 0,
-            PoolingKind.Mean => 1,
-            PoolingKind.Cls => 2,
-            PoolingKind.Last => 3,
-            _ => 4,
+            MicroBatchSize = atOnce,
+            MaxOutputs = options.Embeddings ? 0 : Math.Min(options.MaxOutputs, options.BatchSize),
+            Threads = threads,
+            BatchThreads = options.BatchThreads == 0 ? threads : options.BatchThreads,
         };
-        parameters.FlashAttnType = options.FlashAttention switch { FlashAttention.Auto => -1, FlashAttention.Off => 0, _ => 1 };
-        parameters.TypeK = GgmlType(options.KeyType);
-        parameters.TypeV = GgmlType(options.ValueType);
-        parameters.KvUnified = options.UnifiedKv ? (byte)1 : (byte)0;
-        parameters.Embeddings = options.Embeddings ? (byte)1 : (byte)0;
-        parameters.NoPerf = 0;
-        return parameters;
     }
+
+    /// <summary>enum llama_pooling_type.</summary>
+    internal static int PoolingType(PoolingKind kind) => kind == PoolingKind.Unspecified ? -1 : (int)kind - 1;
+
+    /// <summary>enum llama_flash_attn_type.</summary>
+    internal static int FlashAttentionType(FlashAttention flash) => flash switch { FlashAttention.Auto => -1, FlashAttention.Off => 0, _ => 1 };
+
+    /// <summary>enum ggml_type.</summary>
+    internal static int GgmlType(KvType type) => type switch { KvType.F32 => 0, KvType.F16 => 1, KvType.Q8_0 => 8, _ => 2 };
 
     /// <summary>
     /// Bytes of plain attention's KV memory; null where the file tells of another kind (per-layer heads, latent attention, recurrent states). Allocating
@@ -91,8 +84,6 @@ internal static class ContextOptions
         double? Number(string key) =>
             model.Metadata.TryGetValue($"{architecture}.{key}", out var text) && double.TryParse(text, CultureInfo.InvariantCulture, out var number) ? number : null;
     }
-
-    private static int GgmlType(KvType type) => type switch { KvType.F32 => 0, KvType.F16 => 1, KvType.Q8_0 => 8, _ => 2 };
 
     private static void InRange(List<string> faults, string name, int value, int least, int most)
     {

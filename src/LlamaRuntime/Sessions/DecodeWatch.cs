@@ -34,21 +34,11 @@ internal sealed unsafe class DecodeWatch : IDisposable
         Stopped = false;
     }
 
-    internal void Connect(ref LlamaContextParams parameters)
-    {
-        var self = GCHandle.ToIntPtr(_self);
-        if (_observer is not null)
-        {
-            parameters.CbEval = (nint)(delegate* unmanaged[Cdecl]<nint, byte, nint, byte>)&OnNode;
-            parameters.CbEvalUserData = self;
-        }
-
-        if (_observer is not null || _abort is not null)
-        {
-            parameters.AbortCallback = (nint)(delegate* unmanaged[Cdecl]<nint, byte>)&OnAbort;
-            parameters.AbortCallbackData = self;
-        }
-    }
+    /// <summary>What the context calls during a decode: ggml_backend_sched_eval_callback and ggml_abort_callback, 0 where nobody listens, and their user data.</summary>
+    internal (nint Evaluation, nint Abort, nint UserData) Callbacks => (
+        _observer is null ? 0 : (nint)(delegate* unmanaged[Cdecl]<nint, byte, nint, byte>)&OnNode,
+        _observer is null && _abort is null ? 0 : (nint)(delegate* unmanaged[Cdecl]<nint, byte>)&OnAbort,
+        GCHandle.ToIntPtr(_self));
 
     /// <summary>Only after the context is freed: it calls back through this object.</summary>
     public void Dispose()

@@ -23,11 +23,15 @@ internal sealed class AdapterShelf(ModelHandle model, NativeLog log)
                     LlamaErrorCode.AdapterNotLoaded, $"{full} is no LoRA adapter for this model: {(reason.Length == 0 ? "llama.cpp gives no reason" : reason)}");
             }
 
-            var adapter = new LoraAdapter(full, ModelFacts.AdapterMetadata(address));
+            var adapter = new LoraAdapter(full, Metadata(address));
             _loaded[full] = (adapter, address);
             return adapter;
         }
     }
+
+    private static unsafe Dictionary<string, string> Metadata(nint adapter) => NativeText.Pairs(
+        Llama.AdapterMetaCount(adapter), (index, buffer, size) => Llama.AdapterMetaKey(adapter, index, buffer, size),
+        (index, buffer, size) => Llama.AdapterMetaValue(adapter, index, buffer, size));
 
     /// <exception cref="LlamaException">The adapter was not loaded by this model.</exception>
     internal nint AddressOf(LoraAdapter adapter)

@@ -10,6 +10,7 @@ internal sealed unsafe class Session : ILlamaSession
     private readonly DecodeWatch _watch;
     private readonly NativeLog _log;
     private readonly BatchArguments _arguments;
+    private readonly Decoder _decoder;
     private readonly SequenceMemory _memory;
     private readonly int[] _firstPositions;
     private readonly int _mostAtOnce;
@@ -23,6 +24,7 @@ internal sealed unsafe class Session : ILlamaSession
         _context = context;
         _watch = watch;
         _log = log;
+        _decoder = new Decoder(context);
         _allOutputs = options.Embeddings;
         Info = new SessionInfo(
             (int)Llama.ContextLength(context), (int)Llama.BatchSize(context), (int)Llama.MicroBatchSize(context), (int)Llama.MaxSequences(context),
@@ -44,12 +46,10 @@ internal sealed unsafe class Session : ILlamaSession
 
     internal static Session Open(LoadedModel model, SessionOptions options, NativeLog log)
     {
-        var parameters = ContextOptions.Map(options, model.Info);
+        var settled = ContextOptions.Settle(options, model.Info);
         var watch = new DecodeWatch(options.GraphObserver, options.Abort);
-        watch.Connect(ref parameters);
         var stamp = log.Stamp;
-        var context = Llama.InitFromModel(model.Handle, parameters);
-        if (context != 0) return new Session(model, new ContextHandle(context, model.Handle), watch, log, options);
+        if (Llama.Open(model.Handle, settled, watch) is { } context) return new Session(model, context, watch, log, options);
         watch.Dispose();
         var reason = log.ComplaintsSince(stamp);
         throw new LlamaException(
@@ -71,7 +71,7 @@ internal sealed unsafe class Session : ILlamaSession
         var native = _arguments.Bind(batch, _allOutputs);
         _watch.Reset();
         var stamp = _log.Stamp;
-        var code = Llama.Decode(_context, native);
+        var code = _decoder.Decode(native);
         GC.KeepAlive(batch);
         if (_watch.Stopped || code is not (0 or 1 or -1)) Forget(batch);
         if (_watch.Failure is { } failure)

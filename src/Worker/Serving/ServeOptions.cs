@@ -25,6 +25,8 @@ internal sealed class ServeOptions
     private readonly Option<int> _threads = Whole("--threads", 0, -1, 1024, "Threads for answers; 0 = the machine's processors.", "-t");
     private readonly Option<int> _batchThreads = Whole("--threads-batch", 0, -1, 1024, "Threads for prompts; 0 = as --threads.", "-tb");
     private readonly Option<int> _gpuLayers = Whole("--n-gpu-layers", 0, -1, 1 << 16, "Layers on the GPU; -1 = all.", "-ngl", "--gpu-layers");
+    private readonly Option<string> _split = Word("--split-mode", "layer", ["none", "layer", "row"], "How several GPUs share the model: not, by layers, or rows of each.", "-sm");
+    private readonly Option<int> _mainGpu = Whole("--main-gpu", 0, 0, 255, "The GPU that has all with --split-mode none, and what is not split with row.", "-mg");
     private readonly Option<string> _flash = Word("--flash-attn", "auto", ["auto", "on", "off", "1", "0"], "Flash attention.", "-fa");
     private readonly Option<string> _cacheK = Word("--cache-type-k", "f16", ["f32", "f16", "q8_0", "q4_0"], "Type of the keys in KV memory.", "-ctk");
     private readonly Option<string> _cacheV = Word("--cache-type-v", "f16", ["f32", "f16", "q8_0", "q4_0"], "Type of the values in KV memory.", "-ctv");
@@ -53,7 +55,7 @@ internal sealed class ServeOptions
 
     private IEnumerable<Option> All =>
     [
-        _model, _alias, _version, _host, _port, _context, _parallel, _queue, _kept, _batch, _microBatch, _chunk, _threads, _batchThreads, _gpuLayers, _flash, _cacheK,
+        _model, _alias, _version, _host, _port, _context, _parallel, _queue, _kept, _batch, _microBatch, _chunk, _threads, _batchThreads, _gpuLayers, _split, _mainGpu, _flash, _cacheK,
         _cacheV, _apiKey, _apiKeyFile, _keyWeights, _seed, _mlock, _noMmap, _noRepack, _template, _drain, _maxBody, _embeddings, _pooling, _rerank, _supervised, .. _engine.All, .. _always,
     ];
 
@@ -97,6 +99,8 @@ internal sealed class ServeOptions
             {
                 Path = path,
                 GpuLayers = parsed.GetValue(_gpuLayers),
+                SplitMode = Enum.Parse<SplitMode>(parsed.GetValue(_split)!, ignoreCase: true),
+                MainGpu = parsed.GetValue(_mainGpu),
                 UseMlock = parsed.GetValue(_mlock),
                 UseMmap = !parsed.GetValue(_noMmap),
                 Repack = !parsed.GetValue(_noRepack),

@@ -9,9 +9,15 @@ public sealed class NativesTests(RealModel real)
     [Fact]
     public void The_library_says_which_release_it_is_and_where_it_was_loaded_from()
     {
-        Assert.Equal("Native", real.Runtime.Info.Adapter);
         Assert.False(string.IsNullOrWhiteSpace(real.Runtime.Info.Version));
+#if LLAMASHARP
+        Assert.Equal("LLamaSharp", real.Runtime.Info.Adapter);
+        Assert.Equal("815a2a591", real.Runtime.Info.Version); // with the package this changes: docs/runtimes.md says what to look at again
+        Assert.StartsWith(Path.Combine(AppContext.BaseDirectory, "runtimes"), real.Runtime.Info.Folder, StringComparison.Ordinal);
+#else
+        Assert.Equal("Native", real.Runtime.Info.Adapter);
         Assert.Equal(Path.Combine(AppContext.BaseDirectory, "natives"), real.Runtime.Info.Folder);
+#endif
         Assert.Contains("CPU", real.Runtime.Info.System, StringComparison.Ordinal);
     }
 
@@ -52,6 +58,32 @@ public sealed class NativesTests(RealModel real)
         foreach (var name in (string[])["libllama.so", "libggml.so", "libggml-base.so"]) File.WriteAllText(Path.Combine(folder.Path, name), "not a library");
         var thrown = Assert.Throws<LlamaException>(() => NativeRuntime.Open(new NativeRuntimeOptions { Folder = folder.Path }));
         Assert.Contains("already loaded", thrown.Message, StringComparison.Ordinal);
+    }
+
+#if !LLAMASHARP
+    [Fact]
+    public void Natives_with_a_backend_in_their_names_are_found()
+    {
+        using var folder = new TempFolder();
+        foreach (var name in (string[])["libllama.cuda.v0.5.0.so", "libggml.cuda.v0.5.0.so", "libggml-base.so"]) File.WriteAllText(Path.Combine(folder.Path, name), "not a library");
+        var thrown = Assert.Throws<LlamaException>(() => NativeRuntime.Open(new NativeRuntimeOptions { Folder = folder.Path }));
+        Assert.Contains("already loaded", thrown.Message, StringComparison.Ordinal);
+    }
+#endif
+
+    [Fact]
+    public void A_GPU_backend_that_does_not_load_is_named_with_the_reason()
+    {
+        using var folder = new TempFolder();
+        Assert.Null(GpuBackends.Trouble(folder.Path));
+        File.WriteAllText(folder.File("libggml-cpu-x64.so"), "not a library");
+        Assert.Null(GpuBackends.Trouble(folder.Path));
+        Directory.CreateDirectory(folder.File("fallback"));
+        File.WriteAllText(folder.File("libggml-cuda.so"), "not a library");
+        File.WriteAllText(folder.File("fallback/libggml-cuda.so"), "not a library");
+        var trouble = GpuBackends.Trouble(folder.Path);
+        Assert.StartsWith("fallback/libggml-cuda.so does not load (", trouble, StringComparison.Ordinal);
+        Assert.Contains("; libggml-cuda.so does not load (", trouble, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -72,10 +72,19 @@ public sealed class LoadTests(RealModel real)
     }
 
     [Fact]
-    public void A_GPU_that_is_not_there_is_refused()
+    public void Layers_on_a_GPU_are_refused_by_natives_for_the_CPU_and_fall_back_with_natives_for_a_GPU_that_is_not_there()
     {
-        if (real.Runtime.Info.SupportsGpu) return;
-        Refused(new ModelOptions { Path = RealModel.Path, GpuLayers = 99 }, LlamaErrorCode.InvalidOption, "GPU");
+        var options = new ModelOptions { Path = RealModel.Path, GpuLayers = 99 };
+        if (real.Runtime.Info is { SupportsGpu: false, GpuTrouble: null })
+        {
+            Refused(options, LlamaErrorCode.InvalidOption, "GPU");
+            return;
+        }
+
+        using var model = real.Runtime.Load(options, null, CancellationToken.None);
+        using var session = model.Open(new SessionOptions { ContextLength = 64, BatchSize = 64, Threads = 1 });
+        using var sampler = session.CreateSampler(new SamplerOptions { Temperature = 0 });
+        Assert.Single(real.Generate(session, "The capital of France is", sampler, 1));
     }
 
     [Theory]

@@ -115,6 +115,8 @@ public class LifetimeTests
     [InlineData("--parallel", "0")]
     [InlineData("--ctx-size", "-5")]
     [InlineData("--cache-type-k", "q2_k")]
+    [InlineData("--split-mode", "tensor")]
+    [InlineData("--main-gpu", "-1")]
     [InlineData("--host", "not an address")]
     [InlineData("--chat-template-file", "/nowhere")]
     [InlineData("--no-such-option", "1")]

@@ -1,26 +1,21 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-
-[assembly: DisableRuntimeMarshalling]
 
 namespace FinerCut.Runtime.Native;
 
 /// <summary>The functions of libllama (include/llama.h, v0.5.0) that the runtime calls: library, model, context, memory.</summary>
 internal static unsafe partial class Llama
 {
-    internal const string Library = "llama";
-
     [LibraryImport(Library, EntryPoint = "llama_backend_init")]
-    internal static partial void BackendInit();
+    private static partial void BackendInit();
 
     [LibraryImport(Library, EntryPoint = "llama_log_set")]
-    internal static partial void LogSet(delegate* unmanaged[Cdecl]<int, byte*, nint, void> callback, nint userData);
+    private static partial void LogSet(delegate* unmanaged[Cdecl]<int, byte*, nint, void> callback, nint userData);
 
     [LibraryImport(Library, EntryPoint = "llama_version")]
-    internal static partial byte* Version();
+    private static partial byte* Version();
 
     [LibraryImport(Library, EntryPoint = "llama_print_system_info")]
-    internal static partial byte* PrintSystemInfo();
+    private static partial byte* PrintSystemInfo();
 
     [LibraryImport(Library, EntryPoint = "llama_supports_gpu_offload")]
     [return: MarshalAs(UnmanagedType.U1)]
@@ -44,20 +39,11 @@ internal static unsafe partial class Llama
     [LibraryImport(Library, EntryPoint = "llama_model_free")]
     internal static partial void ModelFree(nint model);
 
-    [LibraryImport(Library, EntryPoint = "llama_model_get_vocab")]
-    internal static partial nint ModelGetVocab(ModelHandle model);
-
     [LibraryImport(Library, EntryPoint = "llama_model_n_ctx_train")]
     internal static partial int ModelContextLength(ModelHandle model);
 
     [LibraryImport(Library, EntryPoint = "llama_model_n_embd")]
     internal static partial int ModelEmbeddingLength(ModelHandle model);
-
-    [LibraryImport(Library, EntryPoint = "llama_model_n_embd_out")]
-    internal static partial int ModelOutputEmbeddingLength(ModelHandle model);
-
-    [LibraryImport(Library, EntryPoint = "llama_model_n_cls_out")]
-    internal static partial uint ModelClassCount(ModelHandle model);
 
     [LibraryImport(Library, EntryPoint = "llama_model_n_layer")]
     internal static partial int ModelBlockCount(ModelHandle model);
@@ -115,9 +101,6 @@ internal static unsafe partial class Llama
     [LibraryImport(Library, EntryPoint = "llama_n_threads_batch")]
     internal static partial int BatchThreads(ContextHandle context);
 
-    [LibraryImport(Library, EntryPoint = "llama_attach_threadpool")]
-    internal static partial void AttachThreadPool(ContextHandle context, nint pool, nint batchPool);
-
     [LibraryImport(Library, EntryPoint = "llama_pooling_type")]
     internal static partial int PoolingType(ContextHandle context);
 
@@ -126,15 +109,6 @@ internal static unsafe partial class Llama
 
     [LibraryImport(Library, EntryPoint = "llama_get_logits_ith")]
     internal static partial float* LogitsIth(ContextHandle context, int index);
-
-    [LibraryImport(Library, EntryPoint = "llama_get_embeddings_ith")]
-    internal static partial float* EmbeddingsIth(ContextHandle context, int index);
-
-    [LibraryImport(Library, EntryPoint = "llama_get_embeddings_seq")]
-    internal static partial float* EmbeddingsSequence(ContextHandle context, int sequence);
-
-    [LibraryImport(Library, EntryPoint = "llama_get_memory")]
-    internal static partial nint Memory(ContextHandle context);
 
     [LibraryImport(Library, EntryPoint = "llama_memory_clear")]
     internal static partial void MemoryClear(nint memory, [MarshalAs(UnmanagedType.U1)] bool data);
@@ -155,4 +129,16 @@ internal static unsafe partial class Llama
     [LibraryImport(Library, EntryPoint = "llama_memory_can_shift")]
     [return: MarshalAs(UnmanagedType.U1)]
     internal static partial bool MemoryCanShift(nint memory);
+
+    [LibraryImport(Library, EntryPoint = "llama_state_seq_get_size")]
+    internal static partial nuint StateSize(ContextHandle context, int sequence);
+
+    [LibraryImport(Library, EntryPoint = "llama_state_seq_get_data")]
+    internal static partial nuint StateGet(ContextHandle context, byte* destination, nuint size, int sequence);
+
+    [LibraryImport(Library, EntryPoint = "llama_state_seq_set_data")]
+    internal static partial nuint StateSet(ContextHandle context, byte* source, nuint size, int sequence);
+
+    [LibraryImport(Library, EntryPoint = "llama_perf_context_reset")]
+    internal static partial void PerfContextReset(ContextHandle context);
 }

@@ -56,7 +56,4 @@ internal static unsafe partial class Llama
 
     [LibraryImport(Library, EntryPoint = "llama_vocab_fim_mid")]
     internal static partial int VocabFimMiddle(nint vocab);
-
-    [LibraryImport(Library, EntryPoint = "llama_vocab_get_suppress_tokens")]
-    internal static partial int* VocabSuppressTokens(nint vocab, int* count);
 }

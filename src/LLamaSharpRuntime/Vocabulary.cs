@@ -1,32 +1,31 @@
 using System.Text;
+using LLama.Native;
 
 namespace FinerCut.Runtime.Native;
 
-/// <summary>A model's vocabulary; keeps the model alive while a call runs.</summary>
+/// <summary>A model's vocabulary over LLamaSharp's; keeps the model alive while a call runs.</summary>
 internal sealed unsafe class Vocabulary : IVocabulary
 {
+    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
     private readonly ModelHandle _model;
-    private readonly nint _vocab;
+    private readonly ModelHandle.Vocabulary _vocabulary;
 
     internal Vocabulary(ModelHandle model)
     {
         _model = model;
-        _vocab = Llama.ModelGetVocab(model);
-        Count = Llama.VocabCount(_vocab);
-        HasTokenizer = Llama.VocabType(_vocab) != 0;
+        _vocabulary = model.Vocab;
+        Count = _vocabulary.Count;
+        HasTokenizer = _vocabulary.Type != LLamaVocabType.None;
         Special = HasTokenizer
             ? new SpecialTokens(
-                Llama.VocabBos(_vocab), Llama.VocabEos(_vocab), Llama.VocabEot(_vocab), Llama.VocabSep(_vocab), Llama.VocabNl(_vocab), Llama.VocabPad(_vocab),
-                Llama.VocabAddBos(_vocab), Llama.VocabAddEos(_vocab), Llama.VocabFimPrefix(_vocab), Llama.VocabFimSuffix(_vocab), Llama.VocabFimMiddle(_vocab))
+                Number(_vocabulary.BOS), Number(_vocabulary.EOS), Number(_vocabulary.EOT), Number(_vocabulary.SEP), Number(_vocabulary.Newline), Number(_vocabulary.Pad),
+                _vocabulary.ShouldAddBOS, _vocabulary.ShouldAddEOS, Number(_vocabulary.InfillPrefix), Number(_vocabulary.InfillSuffix), Number(_vocabulary.InfillMiddle))
             : new SpecialTokens(-1, -1, -1, -1, -1, -1, false, false, -1, -1, -1);
     }
 
     public int Count { get; }
 
     public SpecialTokens Special { get; }
-
-    /// <summary>Address of the llama_vocab; valid while the model is.</summary>
-    internal nint Address => _vocab;
 
     /// <summary>False for files without a tokenizer (tokenizer.ggml.model = none): text functions would abort there.</summary>
     internal bool HasTokenizer { get; }
@@ -36,17 +35,14 @@ internal sealed unsafe class Vocabulary : IVocabulary
         ArgumentNullException.ThrowIfNull(text);
         RequireTokenizer();
         using var alive = new Alive(_model);
-        var utf8 = Encoding.UTF8.GetBytes(text);
-        var tokens = GC.AllocateUninitializedArray<int>(utf8.Length + 8); // a token covers a byte at least, but for the special ones around the text
-        var count = TokenizeInto(utf8, tokens, addSpecial, parseSpecial);
-        if (count < 0 && count != int.MinValue)
+        try
         {
-            tokens = GC.AllocateUninitializedArray<int>(-count);
-            count = TokenizeInto(utf8, tokens, addSpecial, parseSpecial);
+            return [.. _model.Tokenize(text, addSpecial, parseSpecial, Utf8).Select(token => (int)token)];
         }
-
-        if (count < 0) throw new LlamaException(LlamaErrorCode.TokenizeFailed, $"The text of {utf8.Length} bytes does not tokenise (llama_tokenize returned {count}).");
-        return tokens.AsSpan(0, count).ToArray();
+        catch (OverflowException overflow)
+        {
+            throw new LlamaException(LlamaErrorCode.TokenizeFailed, $"The text of {text.Length} characters does not tokenise.", overflow);
+        }
     }
 
     public int Piece(int token, Span<byte> destination, bool special)
@@ -54,34 +50,25 @@ internal sealed unsafe class Vocabulary : IVocabulary
         RequireToken(token);
         RequireTokenizer();
         using var alive = new Alive(_model);
-        fixed (byte* bytes = destination)
-            return Llama.TokenToPiece(_vocab, token, bytes, destination.Length, 0, special);
+        return NativeApi.llama_token_to_piece(_vocabulary, token, destination, 0, special);
     }
 
     public bool IsEndOfGeneration(int token)
     {
         RequireToken(token);
         using var alive = new Alive(_model);
-        return HasTokenizer && Llama.VocabIsEndOfGeneration(_vocab, token);
+        return HasTokenizer && ((LLamaToken)token).IsEndOfGeneration(_vocabulary);
     }
 
     /// <summary>Tokens that the file says must never be sampled.</summary>
     internal ReadOnlySpan<int> SuppressedTokens()
     {
         var count = 0;
-        var tokens = Llama.VocabSuppressTokens(_vocab, &count);
+        var tokens = Llama.VocabSuppressTokens(Llama.ModelGetVocab(_model), &count);
         return new ReadOnlySpan<int>(tokens, tokens is null ? 0 : count);
     }
 
-    private int TokenizeInto(byte[] utf8, int[] tokens, bool addSpecial, bool parseSpecial)
-    {
-        fixed (byte* text = utf8)
-        fixed (int* target = tokens)
-        {
-            byte empty = 0;
-            return Llama.Tokenize(_vocab, text is null ? &empty : text, utf8.Length, target, tokens.Length, addSpecial, parseSpecial);
-        }
-    }
+    private static int Number(LLamaToken? token) => token is { } known ? (int)known : -1;
 
     private void RequireToken(int token)
     {

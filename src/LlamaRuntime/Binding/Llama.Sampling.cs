@@ -9,10 +9,10 @@ internal static unsafe partial class Llama
     internal static partial LlamaSamplerChainParams SamplerChainDefaultParams();
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_chain_init")]
-    internal static partial nint SamplerChainInit(LlamaSamplerChainParams parameters);
+    private static partial nint InitChain(LlamaSamplerChainParams parameters);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_chain_add")]
-    internal static partial void SamplerChainAdd(SamplerHandle chain, nint sampler);
+    private static partial void Add(SamplerHandle chain, nint sampler);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_free")]
     internal static partial void SamplerFree(nint sampler);
@@ -24,50 +24,47 @@ internal static unsafe partial class Llama
     internal static partial void SamplerAccept(SamplerHandle sampler, int token);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_greedy")]
-    internal static partial nint SamplerGreedy();
+    private static partial nint InitGreedy();
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_dist")]
-    internal static partial nint SamplerDist(uint seed);
+    private static partial nint InitDist(uint seed);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_top_k")]
-    internal static partial nint SamplerTopK(int k);
+    private static partial nint InitTopK(int k);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_top_p")]
-    internal static partial nint SamplerTopP(float p, nuint minKeep);
+    private static partial nint InitTopP(float p, nuint minKeep);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_min_p")]
-    internal static partial nint SamplerMinP(float p, nuint minKeep);
+    private static partial nint InitMinP(float p, nuint minKeep);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_typical")]
-    internal static partial nint SamplerTypical(float p, nuint minKeep);
+    private static partial nint InitTypical(float p, nuint minKeep);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_temp")]
-    internal static partial nint SamplerTemperature(float temperature);
+    private static partial nint InitTemperature(float temperature);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_temp_ext")]
-    internal static partial nint SamplerTemperatureExt(float temperature, float delta, float exponent);
+    private static partial nint InitTemperatureExt(float temperature, float delta, float exponent);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_xtc")]
-    internal static partial nint SamplerXtc(float probability, float threshold, nuint minKeep, uint seed);
+    private static partial nint InitXtc(float probability, float threshold, nuint minKeep, uint seed);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_top_n_sigma")]
-    internal static partial nint SamplerTopNSigma(float n);
+    private static partial nint InitTopNSigma(float n);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_mirostat")]
-    internal static partial nint SamplerMirostat(int vocabularySize, uint seed, float tau, float eta, int m);
+    private static partial nint InitMirostat(int vocabularySize, uint seed, float tau, float eta, int m);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_mirostat_v2")]
-    internal static partial nint SamplerMirostatV2(uint seed, float tau, float eta);
-
-    [LibraryImport(Library, EntryPoint = "llama_sampler_init_grammar", StringMarshalling = StringMarshalling.Utf8)]
-    internal static partial nint SamplerGrammar(nint vocab, string grammar, string root);
+    private static partial nint InitMirostatV2(uint seed, float tau, float eta);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_penalties")]
-    internal static partial nint SamplerPenalties(int vocabularySize, int lastN, float repeat, float frequency, float presence);
+    private static partial nint InitPenalties(int vocabularySize, int lastN, float repeat, float frequency, float presence);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_dry")]
-    internal static partial nint SamplerDry(nint vocab, float multiplier, float @base, int allowedLength, int lastN, byte** breakers, nuint breakerCount);
+    private static partial nint InitDry(nint vocab, float multiplier, float @base, int allowedLength, int lastN, byte** breakers, nuint breakerCount);
 
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_logit_bias")]
-    internal static partial nint SamplerLogitBias(int vocabularySize, int count, LlamaLogitBias* biases);
+    private static partial nint InitLogitBias(int vocabularySize, int count, LlamaLogitBias* biases);
 }

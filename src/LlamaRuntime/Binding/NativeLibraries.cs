@@ -14,13 +14,14 @@ internal static partial class NativeLibraries
     private static Dictionary<string, nint>? _handles;
     private static string? _folder;
 
-    /// <summary>Loads the libraries; a later call with the same folder does nothing.</summary>
+    /// <summary>Loads the libraries, from natives/ beside the program where no folder is named, and says from where. A later call with the same folder does nothing.</summary>
     /// <exception cref="LlamaException">Libraries are missing, do not load, or another folder was loaded before.</exception>
-    internal static void Load(string folder)
+    internal static string Load(string? wanted, NativeLog log)
     {
+        var folder = wanted ?? Path.Combine(AppContext.BaseDirectory, "natives");
         lock (Gate)
         {
-            if (_folder == folder) return;
+            if (_folder == folder) return folder;
             var files = Find(folder);
             if (_folder is not null)
             {
@@ -48,6 +49,7 @@ internal static partial class NativeLibraries
             NativeLibrary.SetDllImportResolver(typeof(NativeLibraries).Assembly, Resolve);
             _handles = handles;
             _folder = folder;
+            return folder;
         }
     }
 
@@ -77,6 +79,6 @@ internal static partial class NativeLibraries
             : throw new LlamaException(LlamaErrorCode.NativesMissing, $"{folder} lacks {string.Join(", ", missing)}. {Remedy}");
     }
 
-    [GeneratedRegex(@"^(lib)?(?<name>llama|ggml-base|ggml)(\.v?[0-9.]+)?\.(so|dylib|dll)(\.[0-9.]+)?$")]
+    [GeneratedRegex(@"^(lib)?(?<name>llama|ggml-base|ggml)(\.(cuda|vulkan|metal))?(\.v?[0-9.]+)?\.(so|dylib|dll)(\.[0-9.]+)?$")]
     private static partial Regex FileName();
 }
