@@ -15,12 +15,15 @@ internal sealed class HttpTarget(Uri address, Load load) : ITarget, IDisposable
         var began = TimeProvider.System.GetTimestamp();
         var answers = await Task.WhenAll(ask.Prompts.Select(prompt => AskAsync(prompt, ask, began)));
         return new Measure(
-            answers.Sum(answer => ask.CountPrompts ? answer.Prompt : answer.Completion), TimeProvider.System.GetElapsedTime(began), [.. answers.Select(answer => answer.First)]);
+            answers.Sum(answer => ask.CountPrompts ? answer.Prompt : answer.Completion), TimeProvider.System.GetElapsedTime(began), [.. answers.Select(answer => answer.First)])
+        {
+            Gaps = [.. answers.SelectMany(answer => answer.Gaps)],
+        };
     }
 
     public void Dispose() => _http.Dispose();
 
-    private async Task<(int Prompt, int Completion, TimeSpan First)> AskAsync(string prompt, Ask ask, long began)
+    private async Task<(int Prompt, int Completion, TimeSpan First, List<TimeSpan> Gaps)> AskAsync(string prompt, Ask ask, long began)
     {
         var body = new JsonObject
         {
@@ -37,11 +40,15 @@ internal sealed class HttpTarget(Uri address, Load load) : ITarget, IDisposable
         using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         response.EnsureSuccessStatusCode();
         TimeSpan? first = null;
+        var (gaps, last) = (new List<TimeSpan>(), TimeSpan.Zero);
         var usage = (Prompt: 0, Completion: 0);
         await foreach (var item in SseParser.Create(await response.Content.ReadAsStreamAsync()).EnumerateAsync())
         {
             if (item.Data == "[DONE]") continue;
-            first ??= TimeProvider.System.GetElapsedTime(began);
+            var now = TimeProvider.System.GetElapsedTime(began);
+            if (first is null) first = now;
+            else gaps.Add(now - last);
+            last = now;
             // Chunks are read, but only the last ones are worth parsing: the client shares the machine with the server.
             if (!item.Data.Contains("\"usage\":{", StringComparison.Ordinal)) continue;
             using var json = JsonDocument.Parse(item.Data);
@@ -49,6 +56,6 @@ internal sealed class HttpTarget(Uri address, Load load) : ITarget, IDisposable
             usage = (figures.GetProperty("prompt_tokens").GetInt32(), figures.GetProperty("completion_tokens").GetInt32());
         }
 
-        return (usage.Prompt, usage.Completion, first ?? TimeSpan.Zero);
+        return (usage.Prompt, usage.Completion, first ?? TimeSpan.Zero, gaps);
     }
 }

@@ -67,6 +67,9 @@ internal sealed record Ask(IReadOnlyList<string> Prompts, int AnswerTokens, bool
 /// <param name="FirstTokens">Time to first token of each stream.</param>
 internal sealed record Measure(int Tokens, TimeSpan Wall, IReadOnlyList<TimeSpan> FirstTokens)
 {
+    /// <summary>Between one event of a stream and the next; empty where a target has no streams.</summary>
+    public IReadOnlyList<TimeSpan> Gaps { get; init; } = [];
+
     public double TokensPerSecond => Tokens / Wall.TotalSeconds;
 }
 

@@ -16,7 +16,10 @@ var model = new Option<string?>("--model") { Description = "GGUF file; default: 
 var peer = new Option<string?>("--peer") { Description = "Base address of another server to compare." };
 var kinds = new Option<string>("--measures") { DefaultValueFactory = _ => "decode,prefill", Description = "decode, prefill, common (a beginning that all prompts share), mixed (short and long prompts at once); by comma." };
 var beside = new Option<int>("--beside") { Description = "Also measure so many clients with short prompts, alone and beside one with 4,000-token prompts." };
-var root = new RootCommand("Served path against the in-process ceiling.") { streams, rounds, tokens, prompt, threads, model, peer, kinds, beside };
+var job = new Option<int>("--job") { Description = "Also measure the gaps between tokens of so many streams, alone and beside a prune job of the same model on the same machine." };
+var jobThreads = new Option<int>("--job-threads") { Description = "Of that job; 0 = what a job takes by itself." };
+var pushy = new Option<bool>("--job-pushy") { Description = "That job does not yield." };
+var root = new RootCommand("Served path against the in-process ceiling.") { streams, rounds, tokens, prompt, threads, model, peer, kinds, beside, job, jobThreads, pushy };
 root.SetAction(async (parsed, stop) =>
 {
     var path = parsed.GetValue(model) ?? Path.Combine(Places.Repository(), "models", "SmolLM2-135M-Instruct.Q4_1.gguf");
@@ -30,6 +33,7 @@ root.SetAction(async (parsed, stop) =>
     if (other is not null) targets.Add(("peer", other));
     var measures = parsed.GetValue(kinds)!.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(name => Enum.Parse<MeasureKind>(name, ignoreCase: true)).ToArray();
     await Comparison.RunAsync(targets, measures, counts, parsed.GetValue(rounds), load, stop);
+    if (parsed.GetValue(job) is > 0 and var listeners) await BesideJob.RunAsync(served.Target, path, listeners, parsed.GetValue(rounds), parsed.GetValue(jobThreads), !parsed.GetValue(pushy), stop);
     if (parsed.GetValue(beside) is not (> 0 and var clients)) return;
     List<(string Name, HttpTarget Target)> servers = [("served", served.Target)];
     if (other is not null) servers.Add(("peer", other));

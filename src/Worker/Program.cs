@@ -1,5 +1,6 @@
 using System.CommandLine;
 using FinerCut.Jobs;
+using FinerCut.Worker.Eval;
 using FinerCut.Worker.Gguf;
 using FinerCut.Worker.Prune;
 using FinerCut.Worker.Serving;
@@ -9,6 +10,7 @@ var root = new RootCommand("FinerCut worker: serves one GGUF model, or works on 
 {
     ServeVerb.Create(),
     PruneVerb.Create(),
+    EvalVerb.Create(),
     GgufVerb.Create(),
 };
 

@@ -11,7 +11,7 @@ public sealed record TokenSequence(string Id, ImmutableArray<int> Tokens, int An
 /// <summary>Token sequences that a model is scored on: the calibration set steers the search, the held-out set judges its result. Immutable.</summary>
 public sealed record CalibrationSet(string Name, ImmutableArray<TokenSequence> Sequences)
 {
-    public int TokenCount { get; } = Sequences.Sum(sequence => sequence.Tokens.Length);
+    public int TokenCount => Sequences.Sum(sequence => sequence.Tokens.Length);
 
     /// <summary>Whether no conversation is in both sets.</summary>
     public bool IsDisjointFrom(CalibrationSet other)
@@ -37,4 +37,7 @@ public sealed record RecordedConversation
     public string Answer { get; set; } = "";
 
     public DateTimeOffset? At { get; set; }
+
+    /// <summary>Where it was asked, such as chat: sets are mixed of all routes alike. Null = told by its shape.</summary>
+    public string? Route { get; set; }
 }

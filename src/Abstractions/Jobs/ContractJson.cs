@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using FinerCut.Calibration;
+using FinerCut.Masks;
 
 namespace FinerCut.Jobs;
 
@@ -19,9 +20,10 @@ namespace FinerCut.Jobs;
     Converters =
     [
         typeof(SnakeCaseEnum<SearchKind>), typeof(SnakeCaseEnum<DistanceKind>), typeof(SnakeCaseEnum<HealingKind>), typeof(SnakeCaseEnum<PrunePhase>), typeof(SnakeCaseEnum<PruneOutcome>),
-        typeof(SnakeCaseEnum<PruneGrain>), typeof(SnakeCaseEnum<ChannelOrder>),
+        typeof(SnakeCaseEnum<PruneGrain>), typeof(SnakeCaseEnum<ChannelOrder>), typeof(SnakeCaseEnum<SublayerKind>), typeof(SnakeCaseEnum<DistanceTokens>),
     ])]
 [JsonSerializable(typeof(PruneRequest))]
+[JsonSerializable(typeof(PruneBudget))]
 [JsonSerializable(typeof(PruneResult))]
 [JsonSerializable(typeof(PruneLine))]
 [JsonSerializable(typeof(ServeLine))]

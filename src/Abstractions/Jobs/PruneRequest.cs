@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using FinerCut.Masks;
 
 namespace FinerCut.Jobs;
 
@@ -73,6 +74,18 @@ public enum DistanceKind
 
     /// <summary>Euclidean norm of the logits' difference.</summary>
     Norm,
+
+    /// <summary>KL(P||Q) over the full model's most likely tokens, all others as one: never more than KL(P||Q), and the reference needs no whole rows.</summary>
+    TopKKullbackLeibler,
+}
+
+/// <summary>Which positions a distance is the mean of.</summary>
+public enum DistanceTokens
+{
+    All,
+
+    /// <summary>Those whose next token is one of a recorded answer's.</summary>
+    Answers,
 }
 
 /// <summary>What a search may remove in one move.</summary>
@@ -101,11 +114,36 @@ public enum ChannelOrder
     File,
 }
 
-/// <summary>How much goes. Exactly one is set.</summary>
+/// <summary>How much goes. At least one is set; a search ends at the first mask that reaches all that are.</summary>
 /// <param name="Sublayers">Number of sublayers, all kinds together.</param>
 /// <param name="Fraction">Share of the blocks' bytes, above 0 and below 1.</param>
 /// <param name="Bytes">Bytes of tensor data.</param>
-public sealed record PruneBudget(int? Sublayers = null, double? Fraction = null, long? Bytes = null);
+public sealed record PruneBudget(int? Sublayers = null, double? Fraction = null, long? Bytes = null)
+{
+    public const int DefaultDecodeContext = 512;
+
+    /// <summary>Bytes of keys and values a token, at f16.</summary>
+    public long? KvBytes { get; set; }
+
+    /// <summary>Share of the same, above 0 and at most 1.</summary>
+    public double? KvFraction { get; set; }
+
+    /// <summary>Milliseconds of one decode step, as they are measured on this machine.</summary>
+    public double? DecodeMs { get; set; }
+
+    /// <summary>Share of the milliseconds that the blocks take of a decode step, above 0 and below 1.</summary>
+    public double? DecodeFraction { get; set; }
+
+    /// <summary>Tokens in the memory when decode steps are measured; null = <see cref="DefaultDecodeContext"/>, or what the model was trained for where that is less.</summary>
+    public int? DecodeContext { get; set; }
+
+    /// <summary>Of the masks that the search came by, the leanest that passes the gate: the other members say where the search ends at the latest.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Leanest { get; set; }
+
+    /// <summary>Where a search for the leanest ends when nothing else is said: share of the blocks' bytes.</summary>
+    public const double LeanestCeiling = 0.3;
+}
 
 /// <summary>Limits that a lean model must keep on held-out traffic. Intervals are bootstrapped over conversations; the unfavourable end counts.</summary>
 public sealed record GateThresholds
@@ -134,6 +172,8 @@ public sealed record PruneRequest
 {
     public const int DefaultSlicesPerFfn = 6;
 
+    public const int DefaultTopK = 256;
+
     public required string JobId { get; init; }
 
     /// <summary>The full model's file.</summary>
@@ -156,6 +196,12 @@ public sealed record PruneRequest
     public SearchKind Search { get; set; } = SearchKind.RacingGreedy;
 
     public DistanceKind Distance { get; set; } = DistanceKind.JensenShannon;
+
+    /// <summary>Which positions of the calibration set count.</summary>
+    public DistanceTokens DistanceTokens { get; set; } = DistanceTokens.All;
+
+    /// <summary>Most likely tokens of the full model that are kept of a position where its row is not: of top_k_kullback_leibler, and where whole rows would not fit.</summary>
+    public int TopK { get; set; } = DefaultTopK;
 
     /// <summary>Models that are not written as deci (docs/pruning.md) are not healed, whatever stands here.</summary>
     public HealingKind Healing { get; set; } = HealingKind.Auto;
@@ -182,6 +228,9 @@ public sealed record PruneRequest
     /// <summary>Sublayers that must stay, such as attn:0.</summary>
     public ImmutableArray<string> Keep { get; set; } = [];
 
+    /// <summary>The only kind of sublayer that may be touched; null = both. Whole blocks only: <see cref="Grains"/>.</summary>
+    public SublayerKind? Only { get; set; }
+
     /// <summary>Paper's option: the first 40 % of the blocks are barred until 40 % of all sublayers are gone.</summary>
     public bool WarmUp { get; set; }
 
@@ -189,6 +238,9 @@ public sealed record PruneRequest
 
     /// <summary>Tokens of calibration used at most.</summary>
     public int MaxCalibrationTokens { get; set; } = 2560;
+
+    /// <summary>Where the traffic gives fewer calibration tokens than <see cref="MaxCalibrationTokens"/>, the full model writes the rest itself. The held-out set is always traffic.</summary>
+    public bool TopUp { get; set; }
 
     /// <summary>Tokens of held-out traffic used at most.</summary>
     public int MaxHeldOutTokens { get; set; } = 2560;
@@ -198,6 +250,12 @@ public sealed record PruneRequest
 
     /// <summary>Fewest tokens with which the job begins, for each of the two sets.</summary>
     public int MinTokens { get; set; } = 512;
+
+    /// <summary>Bytes that the job may take beside the full model's weights, the lean model's included; null = what it needs, with 2 GiB for reference and states of the search.</summary>
+    public long? MemoryBytes { get; set; }
+
+    /// <summary>Whether the job's process runs only when nothing else wants the processors.</summary>
+    public bool Yield { get; set; }
 
     /// <summary>Threads of the job; 0 = the machine's processors.</summary>
     public int Threads { get; set; }

@@ -19,7 +19,28 @@ public enum PruneOutcome
 
 /// <summary>One removal of the search.</summary>
 /// <param name="Evaluations">Masks scored for this step.</param>
-public sealed record PruneStep(int Number, string Removed, double Distance, long Bytes, int Evaluations, double Seconds);
+public sealed record PruneStep(int Number, string Removed, double Distance, long Bytes, int Evaluations, double Seconds)
+{
+    /// <summary>Bytes of keys and values a token that went with it, at f16.</summary>
+    public long KvBytes { get; set; }
+
+    /// <summary>Milliseconds of a decode step that went with it, by what its parts took in the full model.</summary>
+    public double DecodeMs { get; set; }
+}
+
+/// <summary>One part of a budget, in the request's units.</summary>
+/// <param name="Reached">By the mask; what healing adds is not taken off.</param>
+public sealed record BudgetFigure(string Name, double Asked, double Reached);
+
+/// <summary>One point of the search's path that was asked whether it passes the gate, where the leanest that does was wanted.</summary>
+/// <param name="Steps">Of the search, that led to it.</param>
+/// <param name="Proving">Whether on the proving half of the held-out conversations; otherwise on the choosing half.</param>
+/// <param name="MeanKl">On that half, nats a token.</param>
+public sealed record LeanestTry(int Steps, long Bytes, bool Proving, bool Passed, Estimate MeanKl);
+
+/// <summary>Milliseconds of a whole decode step, one token, of both models in turn.</summary>
+/// <param name="Context">Tokens in the memory.</param>
+public sealed record DecodeFigures(int Context, double FullMs, double LeanMs);
 
 /// <summary>A mean with its bootstrap interval over conversations.</summary>
 public sealed record Estimate(double Mean, double Low, double High);
@@ -90,6 +111,15 @@ public sealed record PruneResult
     /// <summary>Number of blocks of the full model, for pictures.</summary>
     public int Blocks { get; set; }
 
+    /// <summary>What was asked for and what went.</summary>
+    public ImmutableArray<BudgetFigure> Budget { get; set; } = [];
+
+    /// <summary>Where the leanest that passes was asked for: what was tried, in that order.</summary>
+    public ImmutableArray<LeanestTry> Tries { get; set; } = [];
+
+    /// <summary>Null where the budget does not count milliseconds.</summary>
+    public DecodeFigures? Decode { get; set; }
+
     public GateReport? Gate { get; set; }
 
     public ModelFigures? Full { get; set; }
@@ -99,6 +129,9 @@ public sealed record PruneResult
     public int Evaluations { get; set; }
 
     public double Seconds { get; set; }
+
+    /// <summary>Most memory that the last process of the job was resident in, the mapped weights of both models included.</summary>
+    public long PeakMemoryBytes { get; set; }
 
     public int CalibrationTokens { get; set; }
 

@@ -32,10 +32,10 @@ internal static class JobCommands
         var model = new Argument<string>("MODEL") { Description = "The model to make leaner; its traffic must have been recorded." };
         var budget = new Option<JsonObject>("--budget")
         {
-            Description = "What to remove: fraction:5% or bytes:20% (of the blocks' bytes), bytes:20MB, or sublayers:6.", Required = true, CustomParser = result =>
+            Description = $"What to remove: {PruneBudgetText.Forms}.", Required = true, CustomParser = result =>
             {
                 if (BudgetText.Parse(result.Tokens[0].Value) is { } read) return read;
-                result.AddError($"--budget {result.Tokens[0].Value}: expected fraction:5%, bytes:20MB or sublayers:6.");
+                result.AddError($"--budget {result.Tokens[0].Value}: expected {PruneBudgetText.Forms}.");
                 return null;
             },
         };

@@ -96,6 +96,9 @@ public sealed record JobsConfig
     /// <summary>Threads of a prune job; 0 leaves it to the Worker.</summary>
     public required int Threads { get; init; }
 
+    /// <summary>Whether a prune job runs only when nothing else on the machine wants the processors.</summary>
+    public required bool Yield { get; init; }
+
     /// <summary>Starts of the Worker for one job before the job fails; restarts of the gateway do not count.</summary>
     public required int MaxAttempts { get; init; }
 

@@ -67,10 +67,12 @@ public static class Forecasts
     }
 
     /// <summary>Of the Worker's prune: one loaded model, and the full model's logits of all tokens that are scored.</summary>
-    public static MemoryForecast OfJob(string path, long scoredTokens, int longestSequence)
+    /// <param name="given">What the order lets it take beside the weights (the job keeps to it); null = forecast.</param>
+    public static MemoryForecast OfJob(string path, long scoredTokens, int longestSequence, long? given = null)
     {
         using var file = GgufShards.Open(path);
         var worker = OfWorker(file.Model, Math.Max(longestSequence, MicroBatch), MicroBatch - KeptSequences);
+        if (given is { } most) return new MemoryForecast(worker.Weights, 0, 0, most);
         var vocabulary = file.Model.FindTensor("token_embd.weight")?.Rows ?? 0;
         return worker with { Process = worker.Process + (scoredTokens * vocabulary * sizeof(float)) };
     }

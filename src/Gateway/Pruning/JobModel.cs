@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using FinerCut.Jobs;
+using FinerCut.Masks;
 
 namespace FinerCut.Gateway.Pruning;
 
@@ -35,6 +36,10 @@ public sealed record PruneOrder
 
     public DistanceKind Distance { get; init; } = DistanceKind.JensenShannon;
 
+    public DistanceTokens DistanceTokens { get; init; } = DistanceTokens.All;
+
+    public int TopK { get; init; } = PruneRequest.DefaultTopK;
+
     public HealingKind Healing { get; init; } = HealingKind.Auto;
 
     public int? MaxHealingTokens { get; init; }
@@ -48,9 +53,13 @@ public sealed record PruneOrder
 
     public ImmutableArray<string> Keep { get; init; } = [];
 
+    public SublayerKind? Only { get; init; }
+
     public bool WarmUp { get; init; }
 
     public int Seed { get; init; } = 1;
+
+    public bool TopUp { get; init; }
 
     public int? MaxCalibrationTokens { get; init; }
 
@@ -59,6 +68,8 @@ public sealed record PruneOrder
     public int? MaxSequenceTokens { get; init; }
 
     public int? MinTokens { get; init; }
+
+    public long? MemoryBytes { get; init; }
 
     public int? Threads { get; init; }
 

@@ -134,15 +134,21 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
             Budget = order.Budget,
             Search = order.Search,
             Distance = order.Distance,
+            DistanceTokens = order.DistanceTokens,
+            TopK = order.TopK,
             Healing = order.Healing,
             Grains = order.Grains,
             SlicesPerFfn = order.SlicesPerFfn,
             ChannelOrder = order.ChannelOrder,
             Gate = order.Gate,
             Keep = order.Keep,
+            Only = order.Only,
             WarmUp = order.WarmUp,
+            TopUp = order.TopUp,
+            MemoryBytes = order.MemoryBytes,
             Seed = order.Seed,
             Threads = order.Threads ?? live.Jobs.Threads,
+            Yield = live.Jobs.Yield,
         };
         return plain with
         {

@@ -2,13 +2,14 @@ using System.Text.RegularExpressions;
 using FinerCut.Gateway.Admin;
 using FinerCut.Gateway.OpenAi;
 using FinerCut.Jobs;
+using FinerCut.Masks;
 
 namespace FinerCut.Gateway.Pruning;
 
 /// <summary>The body of POST /admin/models/{model}/prune: strict, all errors at once.</summary>
 public static partial class PruneOrderReader
 {
-    private static readonly string[] Kinds = ["sublayers", "fraction", "bytes"];
+    private static readonly string[] Kinds = ["sublayers", "fraction", "bytes", "kv_bytes", "kv_fraction", "decode_ms", "decode_fraction"];
 
     public static (PruneOrder? Order, ApiError? Error) Read(ReadOnlyMemory<byte> body) => JsonBody.Read(body, Read);
 
@@ -21,6 +22,8 @@ public static partial class PruneOrderReader
             Budget = Budget(body),
             Search = body.Word<SearchKind>("search") ?? SearchKind.RacingGreedy,
             Distance = body.Word<DistanceKind>("distance") ?? DistanceKind.JensenShannon,
+            DistanceTokens = body.Word<DistanceTokens>("distance_tokens") ?? DistanceTokens.All,
+            TopK = body.Integer("top_k", 1, 65_536) ?? PruneRequest.DefaultTopK,
             Healing = body.Word<HealingKind>("healing") ?? HealingKind.Auto,
             MaxHealingTokens = body.Integer("max_healing_tokens", 16, 10_000_000),
             Grains = body.Words<PruneGrain>("grains"),
@@ -36,12 +39,15 @@ public static partial class PruneOrderReader
                 Confidence = gate.Number("confidence", 0.5, 0.9999) ?? defaults.Confidence,
             },
             Keep = body.Texts("keep", 4096, Sublayer().IsMatch, "expected names of sublayers such as \"attn:0\" or \"ffn:12\""),
+            Only = body.Word<SublayerKind>("only"),
             WarmUp = body.Flag("warm_up") ?? false,
+            TopUp = body.Flag("top_up") ?? false,
             Seed = body.Integer("seed", 0, int.MaxValue) ?? 1,
             MaxCalibrationTokens = body.Integer("max_calibration_tokens", 16, 10_000_000),
             MaxHeldOutTokens = body.Integer("max_held_out_tokens", 16, 10_000_000),
             MaxSequenceTokens = body.Integer("max_sequence_tokens", 8, 1_000_000),
             MinTokens = body.Integer("min_tokens", 1, 10_000_000),
+            MemoryBytes = body.Long("memory_bytes", 1 << 20, long.MaxValue),
             Threads = body.Integer("threads", 0, 1024),
             Promote = body.Flag("promote") ?? true,
         };
@@ -50,11 +56,37 @@ public static partial class PruneOrderReader
     private static PruneBudget Budget(JsonBody body)
     {
         var budget = body.Object("budget");
-        var given = Kinds.Count(budget.Has);
-        if (given != 1) body.Error("budget", "expected exactly one of sublayers, fraction, bytes");
-        var fraction = budget.Number("fraction", 0, 1);
-        if (fraction is 0 or 1) budget.Error("fraction", "expected a number above 0 and below 1");
-        return new PruneBudget(budget.Integer("sublayers", 1, 100_000), fraction, budget.Long("bytes", 1, long.MaxValue));
+        var leanest = budget.Flag("leanest") ?? false;
+        if (!leanest && !Kinds.Any(budget.Has)) body.Error("budget", $"expected at least one of {string.Join(", ", Kinds)}, leanest");
+        foreach (var (one, other) in new[] { ("fraction", "bytes"), ("kv_fraction", "kv_bytes"), ("decode_fraction", "decode_ms") })
+        {
+            if (budget.Has(one) && budget.Has(other)) body.Error("budget", $"expected at most one of {one}, {other}");
+        }
+
+        return new PruneBudget(budget.Integer("sublayers", 1, 100_000), Share("fraction", 1), budget.Long("bytes", 1, long.MaxValue))
+        {
+            KvBytes = budget.Long("kv_bytes", 1, long.MaxValue),
+            KvFraction = Share("kv_fraction", null),
+            DecodeMs = Positive("decode_ms", 1e6),
+            DecodeFraction = Share("decode_fraction", 1),
+            DecodeContext = budget.Integer("decode_context", 1, 1_000_000),
+            Leanest = leanest,
+        };
+
+        // A number from 0 to 1, not 0, nor the other end where that is barred.
+        double? Share(string name, double? barred)
+        {
+            var share = budget.Number(name, 0, 1);
+            if (share == 0 || (share is not null && share == barred)) budget.Error(name, barred is null ? "expected a number above 0 and at most 1" : "expected a number above 0 and below 1");
+            return share;
+        }
+
+        double? Positive(string name, double most)
+        {
+            var number = budget.Number(name, 0, most);
+            if (number == 0) budget.Error(name, "expected a number above 0");
+            return number;
+        }
     }
 
     [GeneratedRegex("^(attn|ffn):[0-9]{1,5}$")]

@@ -96,7 +96,7 @@ public sealed class PruneProcess(WorkerConfig config, MemoryLedger ledger, ILogg
     {
         var plain = new PruneRequest { JobId = jobId, ModelPath = model.Path, OutputPath = "", WorkFolder = "", CalibrationPath = "", HeldOutPath = "", Budget = order.Budget };
         var tokens = (long)(order.MaxCalibrationTokens ?? plain.MaxCalibrationTokens) + (order.MaxHeldOutTokens ?? plain.MaxHeldOutTokens);
-        return new MemoryEntry(jobId, model.Id, Forecasts.OfJob(model.Path, tokens, order.MaxSequenceTokens ?? plain.MaxSequenceTokens));
+        return new MemoryEntry(jobId, model.Id, Forecasts.OfJob(model.Path, tokens, order.MaxSequenceTokens ?? plain.MaxSequenceTokens, order.MemoryBytes));
     }
 
     private static string PidFile(string folder) => Path.Combine(folder, "worker.pid");

@@ -33,10 +33,10 @@ public sealed class TrafficExport(RecordingStore store, LiveConfig live)
         if (File.Exists(heldOutPath)) return new JobTraffic(File.ReadLines(calibrationPath).Count(), File.ReadLines(heldOutPath).Count());
         var drawn = store.Draw(modelId, seed, live.Jobs.MaxConversations);
         store.Audit(modelId, "job", jobId, drawn.Select(conversation => conversation.Id));
-        var half = (drawn.Count + 1) / 2;
-        WriteLines(calibrationPath, drawn.Take(half));
-        WriteLines(heldOutPath, drawn.Skip(half));
-        return new JobTraffic(half, drawn.Count - half);
+        var (calibration, heldOut) = TrafficDeal.Deal(drawn, seed);
+        WriteLines(calibrationPath, calibration);
+        WriteLines(heldOutPath, heldOut);
+        return new JobTraffic(calibration.Count, heldOut.Count);
     }
 
     private static void WriteLines(string path, IEnumerable<RecordedConversation> conversations) => Storage.StateFolder.WriteWhole(

@@ -47,7 +47,7 @@ public static class LogitDistance
         {
             DistanceKind.JensenShannon => Divergence<JensenShannon>(full, fullLogSumExp, lean),
             DistanceKind.JensenShannonReversed => Divergence<JensenShannonReversed>(full, fullLogSumExp, lean),
-            DistanceKind.KullbackLeibler => Divergence<KullbackLeibler>(full, fullLogSumExp, lean),
+            DistanceKind.KullbackLeibler or DistanceKind.TopKKullbackLeibler => Divergence<KullbackLeibler>(full, fullLogSumExp, lean),
             DistanceKind.Angular => Angle(full, lean),
             DistanceKind.Norm => Norm(full, lean),
             _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "No such distance."),

@@ -13,7 +13,7 @@ using FinerCut.Pruning.Texts;
 namespace FinerCut.Pruning.Jobs;
 
 /// <summary>A job's healing: what it costs while the search goes on, and the fits once the mask stands.</summary>
-internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffic traffic)
+internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffic traffic, string folder = "healing")
 {
     /// <summary>Tokens of each text that the model writes itself.</summary>
     private const int TextTokens = 128;
@@ -28,6 +28,9 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
     /// <summary>What a removal saves once healing has spent its share: a job that is to remove N bytes removes N and what healing costs.</summary>
     public UnitCosts Costs(UnitCosts plain) => HasSites ? plain.WithReplacement(SiteBytes) : plain;
 
+    /// <summary>The same for another mask, whose fits are kept in a folder of their own.</summary>
+    public JobHealing At(string place) => new(context, full, traffic, place);
+
     public HealedModel Heal(CutMask mask, JobProgress progress, CancellationToken cancellationToken)
     {
         if (!Heals) return HealedModel.None;
@@ -41,7 +44,7 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
         {
             BytesASite = SiteBytes,
         };
-        var journal = new HealingJournal(Path.Combine(Request.WorkFolder, "healing"), Fingerprint(mask, set));
+        var journal = new HealingJournal(Path.Combine(Request.WorkFolder, folder), Fingerprint(mask, set));
         return new Healer(full.Model, full.File, mask, options).Heal(
             set, journal, (done, all) => progress.Phase(PrunePhase.Healing, generated + done, generated + all), cancellationToken);
     }

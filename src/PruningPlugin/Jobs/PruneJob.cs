@@ -7,6 +7,7 @@ using FinerCut.Masks;
 using FinerCut.Pruning.Checkpoints;
 using FinerCut.Pruning.Gates;
 using FinerCut.Pruning.Healing;
+using FinerCut.Pruning.Memory;
 using FinerCut.Pruning.Proofs;
 using FinerCut.Pruning.Reports;
 using FinerCut.Pruning.Rewriting;
@@ -22,9 +23,6 @@ internal sealed class PruneJob : IDisposable
 {
     /// <summary>Fewest conversations whose bootstrap says anything.</summary>
     private const int MinConversations = 4;
-
-    /// <summary>The gate's general text is not the text that healing was fitted on.</summary>
-    private const int GateSeed = 7919;
 
     private readonly JobContext _context;
     private readonly FullModel _full;
@@ -52,6 +50,7 @@ internal sealed class PruneJob : IDisposable
         try
         {
             var traffic = source.Draw(context.Request, full.Model);
+            if (context.Request.TopUp) traffic = traffic with { Calibration = CalibrationTopUp.Fill(context, full, traffic.Calibration, progress, cancellationToken) };
             CheckTraffic(context.Request, traffic);
             progress.Phase(PrunePhase.Loading, 1, 1);
             return new PruneJob(context, full, traffic, progress);
@@ -66,43 +65,24 @@ internal sealed class PruneJob : IDisposable
     public PruneResult Run(CancellationToken cancellationToken)
     {
         var healing = new JobHealing(_context, _full, _traffic);
-        var (mask, steps, notes, sensitivity) = new SearchPhase(_context, _full, _traffic.Calibration, _progress).Run(healing.Costs, cancellationToken);
-        var healed = healing.Heal(mask, _progress, cancellationToken);
+        var search = new SearchPhase(_context, _full, _traffic.Calibration, _progress).Run(healing.Costs, cancellationToken);
+
+        // Reference and states are most of what a job holds: back to the system before healing and proof take theirs (JobMemory).
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
         var result = new PruneResult
         {
             JobId = Request.JobId,
             Outcome = PruneOutcome.Refused,
-            Steps = steps,
-            Notes = notes,
-            Removed = [.. mask.ToString().Split(' ')],
-            Shares = [.. _full.Shape.Sublayers().Where(mask.IsTouched).Select(sublayer => new SublayerShare(sublayer.ToString(), mask.RemovedParts(sublayer).Length / (double)mask.Units.PartCount(sublayer)))],
-            Sensitivity = sensitivity,
+            Notes = search.Notes,
+            Sensitivity = search.Sensitivity,
             Blocks = _full.Shape.Blocks.Length,
-            Evaluations = steps.Sum(step => step.Evaluations),
+            Evaluations = search.Path[^1].Steps.Sum(step => step.Evaluations),
             CalibrationTokens = _traffic.Calibration.TokenCount,
             HeldOutTokens = _traffic.HeldOut.TokenCount,
-            Healed = healed.Summary,
-            HealingBytes = healed.Bytes,
         };
-
-        // Under another name until the gate has spoken: what stands at the output path has passed.
-        var unproven = Request.OutputPath + ".unproven";
-        try
-        {
-            Write(mask, healed, steps, unproven, cancellationToken);
-            result = Prove(result, new HealedMask(mask, healed, _full.File), unproven, cancellationToken);
-            if (result.Outcome == PruneOutcome.Passed)
-            {
-                File.Move(unproven, Request.OutputPath, overwrite: true);
-                AtomicFile.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(Request.OutputPath))!);
-            }
-        }
-        finally
-        {
-            File.Delete(unproven);
-        }
-
-        result = result with { Seconds = _progress.ElapsedSeconds };
+        result = Request.Budget.Leanest ? Leanest(result, search, healing, cancellationToken) : TheLast(result, search, healing, cancellationToken);
+        using var process = System.Diagnostics.Process.GetCurrentProcess();
+        result = result with { Seconds = _progress.ElapsedSeconds, PeakMemoryBytes = process.PeakWorkingSet64 };
         AtomicFile.Write(Request.OutputPath + ".report.html", Encoding.UTF8.GetBytes(ReportPage.Write(result)));
         _progress.Phase(PrunePhase.Done, 1, 1, 0);
         return result;
@@ -110,34 +90,92 @@ internal sealed class PruneJob : IDisposable
 
     public void Dispose() => _full.Dispose();
 
-    private static void CheckBudget(PruneRequest request, ModelShape shape)
+    private PruneResult TheLast(PruneResult result, SearchOutcome search, JobHealing healing, CancellationToken cancellationToken)
     {
-        var keep = SearchPhase.KeptOf(request);
-        var unknown = keep.Where(sublayer => !shape.Sublayers().Contains(sublayer)).ToArray();
-        if (unknown.Length > 0) throw new JobFailure(JobErrorCodes.BadRequest, $"keep: the model has no {string.Join(", ", unknown)}; it has {shape.Blocks.Length} blocks.");
-        var open = shape.Sublayers().Where(sublayer => !keep.Contains(sublayer)).ToArray();
-        var budget = SearchBudget.Of(request.Budget, shape);
-        if (budget.Sublayers > open.Length || (budget.Sublayers == open.Length && keep.Count == 0))
+        using var candidate = LeanCandidate.Make(_context, _full, _progress, search.Path[^1], healing, cancellationToken);
+        return Finish(result, search, search.Path[^1], candidate, candidate.Judge(_traffic.HeldOut, Request.Gate, cancellationToken), cancellationToken);
+    }
+
+    private PruneResult Leanest(PruneResult result, SearchOutcome search, JobHealing healing, CancellationToken cancellationToken)
+    {
+        var (choosing, proving) = LeanestPoint.Split(_traffic.HeldOut);
+        PathPoint[] points = [.. search.Path.Where(point => point.Bytes > 0).GroupBy(point => point.Bytes).Select(alike => alike.Last()).OrderBy(point => point.Bytes)];
+        long[] removed = [.. points.Select(point => point.Bytes)];
+        var gate = Request.Gate with { Confidence = LeanestPoint.ConfidenceOfTry(Request.Gate.Confidence) };
+        var tries = ImmutableArray.CreateBuilder<LeanestTry>();
+        bool Passes(int point, CalibrationSet half, Action<LeanCandidate, GateReport> then)
         {
-            throw new JobFailure(JobErrorCodes.BudgetUnreachable, $"budget.sublayers: {budget.Sublayers} of {open.Length} removable sublayers would leave no model; ask for fewer.");
+            using var candidate = LeanCandidate.Make(_context, _full, _progress, points[point], healing.At($"healing-{points[point].Steps.Length}"), cancellationToken);
+            var report = candidate.Judge(half, gate, cancellationToken);
+            tries.Add(new LeanestTry(points[point].Steps.Length, points[point].Bytes, half == proving, report.Passed, report.Checks.First(check => check.Name == Gate.MeanKl).Value));
+            then(candidate, report);
+            return report.Passed;
         }
 
-        if (budget.Bytes > open.Sum(shape.BytesOf) * 0.95)
+        var chosen = LeanestPoint.Choose(removed, point => Passes(point, choosing, (_, _) => { }));
+
+        // Where nothing passed the least damage is judged all the same: a refusal has its figures.
+        foreach (var point in LeanestPoint.WalkBack(removed, Math.Max(chosen, 0)))
         {
-            throw new JobFailure(JobErrorCodes.BudgetUnreachable, $"budget: {budget.Bytes} of {open.Sum(shape.BytesOf)} removable bytes would leave no model; ask for less.");
+            if (Passes(point, proving, (candidate, report) => result = Finish(result, search, points[point], candidate, report, cancellationToken))) break;
         }
+
+        return result with { Tries = tries.ToImmutable() };
+    }
+
+    /// <summary>The result with all that is to be said of this candidate, whose file gets its name where the gate passed it.</summary>
+    private PruneResult Finish(PruneResult result, SearchOutcome search, PathPoint point, LeanCandidate candidate, GateReport gate, CancellationToken cancellationToken)
+    {
+        var mask = point.Mask;
+        var countsDecode = search.Budget.Search.Others.Any(target => target.Name == "decode_ms");
+        result = candidate.Describe(result, countsDecode ? search.Budget.DecodeContext : null, cancellationToken) with
+        {
+            Outcome = gate.Passed ? PruneOutcome.Passed : PruneOutcome.Refused,
+            OutputPath = gate.Passed ? Request.OutputPath : null,
+            Gate = gate,
+            Steps = point.Steps,
+            Removed = [.. mask.ToString().Split(' ')],
+            Shares = [.. _full.Shape.Sublayers().Where(mask.IsTouched).Select(sublayer => new SublayerShare(sublayer.ToString(), mask.RemovedParts(sublayer).Length / (double)mask.Units.PartCount(sublayer)))],
+            Budget = search.Budget.Figures(mask, search.Costs),
+            Healed = candidate.Healed.Summary,
+            HealingBytes = candidate.Healed.Bytes,
+        };
+        if (gate.Passed) candidate.Accept();
+        return result;
+    }
+
+    private static void CheckBudget(PruneRequest request, ModelShape shape)
+    {
+        var unknown = SearchPhase.NamedIn(request.Keep).Where(sublayer => !shape.Sublayers().Contains(sublayer)).ToArray();
+        if (unknown.Length > 0) throw new JobFailure(JobErrorCodes.BadRequest, $"keep: the model has no {string.Join(", ", unknown)}; it has {shape.Blocks.Length} blocks.");
+        if (request.Only is { } only && !shape.SublayersAlone)
+        {
+            throw new JobFailure(JobErrorCodes.BadRequest, $"only: {only} alone cannot go of a {shape.Architecture} model; its lean files lose whole blocks (docs/pruning.md).");
+        }
+
+        JobBudget.Check(request.Budget, shape, SearchPhase.KeptOf(request, shape));
+        if (JobMemory.Misfit(shape, request, shape.TensorBytes) is { } misfit) throw new JobFailure(JobErrorCodes.BadRequest, misfit);
     }
 
     private static void CheckTraffic(PruneRequest request, PruneTraffic traffic)
     {
-        foreach (var set in new[] { traffic.Calibration, traffic.HeldOut })
+        foreach (var (set, times) in new[] { (traffic.Calibration, 1), (traffic.HeldOut, request.Budget.Leanest ? 2 : 1) })
         {
-            if (set.TokenCount < request.MinTokens || set.Sequences.Length < MinConversations)
+            if (set.TokenCount < times * request.MinTokens || set.Sequences.Length < times * MinConversations)
             {
                 throw new JobFailure(
                     JobErrorCodes.TooFewTokens,
-                    $"The {set.Name} set has {set.TokenCount} tokens in {set.Sequences.Length} conversations; {request.MinTokens} tokens in {MinConversations} are needed. Record more traffic.");
+                    $"The {set.Name} set has {set.TokenCount} tokens in {set.Sequences.Length} conversations; {times * request.MinTokens} tokens in {times * MinConversations} are needed"
+                    + (times > 1 ? ", since one half chooses the leanest and the other proves it. Record more traffic." : ". Record more traffic."));
             }
+        }
+
+        var answers = traffic.Calibration.Sequences.Sum(sequence => Math.Max(0, sequence.Tokens.Length - Math.Max(sequence.AnswerStart, 1)));
+        if (request.DistanceTokens == DistanceTokens.Answers && answers < request.MinTokens)
+        {
+            throw new JobFailure(
+                JobErrorCodes.TooFewTokens,
+                $"distance_tokens: the calibration set has {answers} tokens of answers; {request.MinTokens} are needed. Record more traffic, allow longer sequences (max_sequence_tokens), or let all tokens count.");
         }
 
         if (!traffic.Calibration.IsDisjointFrom(traffic.HeldOut))
@@ -150,51 +188,4 @@ internal sealed class PruneJob : IDisposable
             throw new JobFailure(JobErrorCodes.TooFewTokens, "The held-out set has no answer within max_sequence_tokens: the gate could not judge answers. Record traffic with shorter prompts, or allow longer sequences.");
         }
     }
-
-    private void Write(CutMask mask, HealedModel healed, ImmutableArray<PruneStep> steps, string path, CancellationToken cancellationToken)
-    {
-        _progress.Phase(PrunePhase.Writing, 0, 1);
-        var method = $"{Word(Request.Search)}/{Word(Request.Distance)}";
-        var provenance = new Provenance(_full.Sha256, [.. steps.Select(step => step.Removed)], [.. steps.Select(step => step.Distance)], method);
-        GgufWriter.Write(Rewriters.For(_full.Shape.Architecture).Plan(_full.File, mask, provenance, healed), path, null, cancellationToken);
-        _progress.Phase(PrunePhase.Writing, 1, 1);
-    }
-
-    private PruneResult Prove(PruneResult result, HealedMask expected, string path, CancellationToken cancellationToken)
-    {
-        using var lean = _context.Runtime.Load(new ModelOptions { Path = path }, null, cancellationToken);
-        var proof = FileProof.Run(
-            _full.Model, lean, expected, _traffic.HeldOut, new ScoringOptions(_context.Threads), (done, all) => _progress.Phase(PrunePhase.Verifying, done, all), cancellationToken);
-        _progress.Phase(PrunePhase.Gate, 0, 1);
-        using var written = GgufFile.Open(path);
-        var tolerance = Math.Max(_context.MaxMaskedFileDifference, Rewriters.ToleranceOf(_full.File.Model, written.Model.Architecture!));
-        var generation = GenerationProof.Run(_full.Model, lean, _traffic.HeldOut, unchecked(Request.Seed + GateSeed), _context.Threads, cancellationToken);
-        var gate = Gate.Judge(proof.Conversations, Request.Gate, Request.Seed, proof.MaxDifference, tolerance, proof.SimulationKl, generation);
-        _progress.Phase(PrunePhase.Gate, 1, 1);
-        var (full, fast) = new SpeedProbe(_context.Time, _context.Threads).Compare(
-            _full.Model, lean, (done, all) => _progress.Phase(PrunePhase.Measuring, done, all), cancellationToken);
-        var sublayers = _full.Shape.Sublayers().Count();
-        return result with
-        {
-            Examples = SideBySide.Make(_full.Model, lean, _context.Threads, cancellationToken),
-            Outcome = gate.Passed ? PruneOutcome.Passed : PruneOutcome.Refused,
-            OutputPath = gate.Passed ? Request.OutputPath : null,
-            Gate = gate,
-            Full = new ModelFigures(_full.File.Length, sublayers, KvBytes(_full.Shape.Blocks.Sum(block => block.KvGroupCount)), full.Prefill, full.Decode, _full.Sha256),
-            Lean = new ModelFigures(
-                written.Length, sublayers - expected.Mask.GoneSublayers().Count(), KvBytes(KvHeads(written.Model)), fast.Prefill, fast.Decode, JobFingerprint.OfFile(path, cancellationToken)),
-        };
-    }
-
-    /// <summary>Bytes a token of keys and values in f16.</summary>
-    private long KvBytes(int kvHeads) => 2L * kvHeads * _full.Shape.HeadLength * sizeof(short);
-
-    private static int KvHeads(GgufModel model)
-    {
-        string[] keys = [$"{model.Architecture}.attention.head_count_kv", $"{model.Architecture}.attention.head_count"];
-        return keys.FirstOrDefault(key => model.Find(key) is not null) is { } known ? model.GetInt32s(known, model.GetInt32($"{model.Architecture}.block_count")).Sum() : 0;
-    }
-
-    private static string Word<T>(T value)
-        where T : struct, Enum => System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(value.ToString());
 }

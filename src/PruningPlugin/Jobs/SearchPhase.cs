@@ -3,6 +3,7 @@ using FinerCut.Calibration;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Checkpoints;
+using FinerCut.Pruning.Memory;
 using FinerCut.Pruning.Reports;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Pruning.Searches;
@@ -10,9 +11,17 @@ using FinerCut.Pruning.Shapes;
 
 namespace FinerCut.Pruning.Jobs;
 
+/// <summary>A mask that a search came by.</summary>
+/// <param name="Steps">That led to it.</param>
+/// <param name="Bytes">Gone with it, healing's share taken off.</param>
+internal sealed record PathPoint(CutMask Mask, long Bytes, ImmutableArray<PruneStep> Steps);
+
 /// <summary>What a job's search found.</summary>
+/// <param name="Path">At least one; the last is where the search ended.</param>
+/// <param name="Costs">What it priced by.</param>
 /// <param name="Notes">For the result's reader.</param>
-internal sealed record SearchOutcome(CutMask Mask, ImmutableArray<PruneStep> Steps, ImmutableArray<string> Notes, ImmutableArray<SublayerSensitivity> Sensitivity);
+internal sealed record SearchOutcome(
+    ImmutableArray<PathPoint> Path, UnitCosts Costs, JobBudget Budget, ImmutableArray<string> Notes, ImmutableArray<SublayerSensitivity> Sensitivity);
 
 /// <summary>A job's search, from the model's units to the mask: resumes by the journal in the work folder. Used once, on one thread.</summary>
 internal sealed class SearchPhase(JobContext context, FullModel full, CalibrationSet calibration, JobProgress progress)
@@ -24,8 +33,12 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
 
     private PruneRequest Request => context.Request;
 
-    public static HashSet<Sublayer> KeptOf(PruneRequest request) =>
-        [.. (request.Keep.IsDefault ? [] : request.Keep).Select(name => Sublayer.TryParse(name, out var sublayer) ? sublayer : throw new ArgumentException(name))];
+    public static HashSet<Sublayer> NamedIn(ImmutableArray<string> names) =>
+        [.. (names.IsDefault ? [] : names).Select(name => Sublayer.TryParse(name, out var sublayer) ? sublayer : throw new ArgumentException(name))];
+
+    /// <summary>What must stay: the sublayers that the request names, and those of the other kind where it allows only one.</summary>
+    public static HashSet<Sublayer> KeptOf(PruneRequest request, ModelShape shape) =>
+        [.. NamedIn(request.Keep), .. shape.Sublayers().Where(sublayer => request.Only is { } only && sublayer.Kind != only)];
 
     /// <param name="priced">From what removals save to what they save once healing has spent its share.</param>
     /// <param name="cancellationToken">Stops within one evaluation; the journal is saved.</param>
@@ -36,21 +49,28 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
         var grains = GrainsOf(Request);
         var notes = ImmutableArray.CreateBuilder<string>();
         var units = UnitsFor(grains, notes, cancellationToken);
+        var budget = JobBudget.Open(context, full, units, cancellationToken);
         var steps = new List<PruneStep>();
+        var options = JobMemory.Options(full.Shape, Request, context.Threads);
         using var scorer = GraphMaskScorer.Create(
-            full.Model, units, calibration, Request.Distance, new ScoringOptions(context.Threads),
+            full.Model, units, calibration, Request.Distance, options,
             (done, all) => progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
+        if (scorer.IsReferenceCompact) notes.Add($"Of each position the full model's {Request.TopK} most likely tokens are kept, all others as one: distances are lower bounds of those over whole rows (docs/pruning.md).");
         progress.SearchBegins(journal.Count, journal.Seconds);
         var journaled = new JournaledScorer(scorer, journal, context.Time);
         var problem = new SearchProblem(
-            Moves.Of(units, grains, KeptOf(Request)), priced(FileUnits.Costs(full.File.Model, units)), SearchBudget.Of(Request.Budget, full.Shape), Request.WarmUp)
+            Moves.Of(units, grains, KeptOf(Request, full.Shape)), priced(FileUnits.Costs(full.File.Model, units)), budget.Search, Request.WarmUp)
         {
             Weights = FileUnits.Weights(units, _importance),
         };
         progress.OnStep = step =>
         {
             var bytes = step.BytesRemoved - steps.Sum(made => made.Bytes);
-            steps.Add(new PruneStep(step.Number, step.Removed.Name, step.Distance, bytes, step.Evaluations, journaled.Seconds - steps.Sum(made => made.Seconds)));
+            var (kv, decode) = budget.Of(step.Mask);
+            steps.Add(new PruneStep(step.Number, step.Removed.Name, step.Distance, bytes, step.Evaluations, journaled.Seconds - steps.Sum(made => made.Seconds))
+            {
+                KvBytes = kv - steps.Sum(made => made.KvBytes), DecodeMs = decode - steps.Sum(made => made.DecodeMs),
+            });
             journal.Save(steps.Select(made => made.Removed));
         };
         try
@@ -58,7 +78,8 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
             var found = SearchFor(problem, cancellationToken).Run(problem, journaled, progress, cancellationToken);
             return found.Count == 0
                 ? throw new JobFailure(JobErrorCodes.BudgetUnreachable, "budget: nothing may be removed.")
-                : new SearchOutcome(found[^1].Mask, [.. steps], notes.ToImmutable(), Sensitivities.Of(journal, units));
+                : new SearchOutcome(
+                    [.. found.Select((step, index) => new PathPoint(step.Mask, step.BytesRemoved, [.. steps.Take(index + 1)]))], problem.Costs, budget, notes.ToImmutable(), Sensitivities.Of(journal, units));
         }
         catch (OperationCanceledException)
         {
@@ -73,7 +94,7 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
         { Search: SearchKind.Paper or SearchKind.Random } => [PruneGrain.Sublayer],
 
         // Parts of a sublayer do not count: a search that may take them could go on for long without one more that is gone.
-        { Budget.Sublayers: not null, Search: not (SearchKind.Sleb or SearchKind.ShortGpt or SearchKind.LastBlocks) } => [PruneGrain.Sublayer],
+        { Budget: { Sublayers: not null }, Search: not (SearchKind.Sleb or SearchKind.ShortGpt or SearchKind.LastBlocks) } => [PruneGrain.Sublayer],
         { Search: SearchKind.Sleb or SearchKind.ShortGpt or SearchKind.LastBlocks } => [PruneGrain.Block],
         _ => Moves.AllGrains,
     };

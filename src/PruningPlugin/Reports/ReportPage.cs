@@ -24,6 +24,7 @@ public static class ReportPage
         page.Append(CultureInfo.InvariantCulture, $"<h1>{Text(result.JobId)}: {Text(Word(result.Outcome))}</h1>");
         page.Append("<p class=\"soft\">A model of this kind is a stack of blocks. Each block adds two things to a stream of numbers that runs from the first to the last: attention (looks at earlier tokens) and an FFN (looks at the token itself). A job removes those parts whose absence changes the model's next-token probabilities least on recorded traffic, makes up for what is missing, and compares both models on traffic that the search has not seen.</p>");
         Summary(page, result);
+        Budget(page, result);
         page.Append("<h2>What went</h2>").Append(ReportPictures.Blocks(result));
         page.Append("<h2>How the distance grew</h2>").Append(ReportPictures.Curve(result));
         Steps(page, result);
@@ -58,13 +59,31 @@ public static class ReportPage
             page.Append(CultureInfo.InvariantCulture, $"<tr><th>{name}</th><td>{Figure(before)}</td><td>{Figure(after)}</td><td>{Figure(after / before)}</td></tr>");
     }
 
+    private static void Budget(StringBuilder page, PruneResult result)
+    {
+        if (result.Budget.IsEmpty) return;
+        page.Append("<h2>What was asked for</h2><table><tr><th></th><th>asked</th><th>reached by what went</th></tr>");
+        foreach (var part in result.Budget) page.Append(CultureInfo.InvariantCulture, $"<tr><th>{Text(part.Name.Replace('_', ' '))}</th><td>{Figure(part.Asked)}</td><td>{Figure(part.Reached)}</td></tr>");
+        page.Append("</table>");
+        if (result.Decode is { } decode) page.Append(CultureInfo.InvariantCulture, $"<p>One decode step with {decode.Context} tokens in the memory takes {Figure(decode.FullMs)} ms in the full model and {Figure(decode.LeanMs)} ms in the lean one.</p>");
+        if (result.Tries.IsEmpty) return;
+        page.Append("<p class=\"soft\">The leanest that passes was asked for. Points were chosen on one half of the held-out conversations and proved on the other, which nothing was chosen on; the level of each try makes the whole as strict as a single one.</p>");
+        page.Append("<table><tr><th>steps</th><th>MB</th><th>half</th><th>mean KL</th><th>interval</th><th></th></tr>");
+        foreach (var tried in result.Tries)
+        {
+            page.Append(CultureInfo.InvariantCulture, $"<tr><td>{tried.Steps}</td><td>{Megabytes(tried.Bytes)}</td><td>{(tried.Proving ? "proving" : "choosing")}</td><td>{Figure(tried.MeanKl.Mean)}</td><td>{Figure(tried.MeanKl.Low)} to {Figure(tried.MeanKl.High)}</td><td>{(tried.Passed ? "passed" : "refused")}</td></tr>");
+        }
+
+        page.Append("</table>");
+    }
+
     private static void Steps(StringBuilder page, PruneResult result)
     {
         if (result.Steps.IsEmpty) return;
-        page.Append("<details><summary>Every step</summary><div class=\"scroll\"><table><tr><th>step</th><th>removed</th><th>distance after</th><th>MB removed by it</th><th>masks scored</th><th>seconds</th></tr>");
+        page.Append("<details><summary>Every step</summary><div class=\"scroll\"><table><tr><th>step</th><th>removed</th><th>distance after</th><th>MB removed by it</th><th>KV bytes a token</th><th>ms a decode step</th><th>masks scored</th><th>seconds</th></tr>");
         foreach (var step in result.Steps)
         {
-            page.Append(CultureInfo.InvariantCulture, $"<tr><td>{step.Number}</td><td>{Text(step.Removed)}</td><td>{Figure(step.Distance)}</td><td>{Megabytes(step.Bytes)}</td><td>{step.Evaluations}</td><td>{Figure(step.Seconds)}</td></tr>");
+            page.Append(CultureInfo.InvariantCulture, $"<tr><td>{step.Number}</td><td>{Text(step.Removed)}</td><td>{Figure(step.Distance)}</td><td>{Megabytes(step.Bytes)}</td><td>{step.KvBytes}</td><td>{Figure(step.DecodeMs)}</td><td>{step.Evaluations}</td><td>{Figure(step.Seconds)}</td></tr>");
         }
 
         page.Append(CultureInfo.InvariantCulture, $"</table></div></details><p class=\"soft\">{result.Evaluations} masks were scored on {result.CalibrationTokens} tokens.</p>");

@@ -8,11 +8,17 @@ using FinerCut.Runtime;
 namespace FinerCut.Pruning.Scoring;
 
 /// <summary>Memory and threads that scoring may take.</summary>
-/// <param name="LogitBytes">Reference logits in single precision up to this, in half beyond it.</param>
+/// <param name="LogitBytes">Reference logits: in single precision up to this, in half where only that fits, else only the most likely tokens.</param>
 /// <param name="StateBytes">Residual states of the current mask.</param>
 /// <param name="BatchLogitBytes">The native logits of one decode: bounds its tokens.</param>
 public sealed record ScoringOptions(int Threads, long LogitBytes = 1L << 30, long StateBytes = 1L << 30, long BatchLogitBytes = 128L << 20)
 {
+    /// <summary>Positions that a distance is the mean of.</summary>
+    public DistanceTokens Tokens { get; init; } = DistanceTokens.All;
+
+    /// <summary>Most likely tokens kept of a position where its row is not kept whole.</summary>
+    public int TopK { get; init; } = PruneRequest.DefaultTopK;
+
     /// <summary>More gains no speed on a CPU, and shares of the tokens are counted in batches.</summary>
     public const int MostBatchTokens = 128;
 
@@ -31,9 +37,9 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
     private readonly MaskedModel _model;
     private readonly TokenBatches _batches;
     private readonly ResidualStates _states;
-    private readonly ReferenceLogits _reference;
+    private readonly IReferenceRows _reference;
+    private readonly ScoredRows _scored;
     private readonly ScoringOptions _options;
-    private readonly DistanceKind _distance;
     private readonly Dictionary<CutMask, List<double>> _sums = [];
     private CutMask _base;
 
@@ -41,15 +47,18 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
     {
         _model = model;
         _batches = batches;
-        _distance = distance;
         _options = options;
         _states = new ResidualStates(units.Shape, [.. batches.Batches.Select(batch => batch.Tokens)], options.StateBytes);
-        _reference = new ReferenceLogits(batches.Rows, model.Decoder.Vocabulary, options.LogitBytes);
+        _scored = ScoredRows.Of(batches, options.Tokens);
+        _reference = ReferenceRows.For(distance, _scored.Count, model.Decoder.Vocabulary, options.LogitBytes, options.TopK);
         _base = CutMask.None(units);
         Units = units;
     }
 
     public UnitMap Units { get; }
+
+    /// <summary>Whether only the most likely tokens of each position are kept.</summary>
+    public bool IsReferenceCompact => _reference is TopKReference;
 
     /// <summary>Bytes of reference logits and residual states.</summary>
     public long Bytes => _reference.Bytes + _states.Bytes;
@@ -108,11 +117,11 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
         cancellationToken.ThrowIfCancellationRequested();
         var (sum, rows) = (0.0, 0);
         var known = Known(mask);
-        for (var batch = 0; batch < batches; batch++)
+        for (var batch = 0; batch < batches || (rows == 0 && batch < _batches.Batches.Length); batch++)
         {
-            if (batch == known.Count) known.Add(SumOf(mask, batch, cancellationToken));
+            if (batch == known.Count) known.Add(_scored.CountOf(batch) == 0 ? 0 : SumOf(mask, batch, cancellationToken));
             sum += known[batch];
-            rows += _batches.Batches[batch].Tokens;
+            rows += _scored.CountOf(batch);
         }
 
         return sum / rows;
@@ -133,10 +142,10 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
         _model.Decode(sequences, mask, use, logits: true, cancellationToken);
         var first = sequences.Sequences[0].FirstRow;
         var distances = new double[sequences.Tokens];
-        _model.Decoder.ForEachRow(
-            _options.Threads,
-            (row, logits, scratch) => distances[row] = LogitDistance.Between(
-                _distance, _reference.Row(first + row, scratch), _reference.LogSumExp(first + row), logits));
+        _model.Decoder.ForEachRow(_options.Threads, (row, logits, scratch) =>
+        {
+            if (_scored.At(first + row) is >= 0 and var at) distances[row] = _reference.DistanceOf(at, logits, scratch);
+        });
 
         // Summed in one order whatever the threads did: same mask, same score to the last bit.
         return distances.Sum();
@@ -150,7 +159,10 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
             var sequences = _batches.Batches[batch];
             _model.Decode(sequences, _base, new StateUse(_states, batch, -1, capture), logits: true, cancellationToken);
             var first = sequences.Sequences[0].FirstRow;
-            _model.Decoder.ForEachRow(_options.Threads, (row, logits, _) => _reference.Set(first + row, logits));
+            _model.Decoder.ForEachRow(_options.Threads, (row, logits, _) =>
+            {
+                if (_scored.At(first + row) is >= 0 and var at) _reference.Set(at, logits);
+            });
             progress(batch + 1, _batches.Batches.Length);
         }
     }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using FinerCut.Masks;
 
 namespace FinerCut.Pruning.Searches;
 
@@ -45,7 +46,7 @@ public sealed class BeamSearch(int width = 3, int branching = 3, RaceOptions? ra
 
     /// <summary>Distance a byte; bytes beyond the budget do not count.</summary>
     private static double Price(SearchProblem problem, SearchRun run) =>
-        run.Distance / Math.Max(1, Math.Min(problem.Costs.Bytes(run.Mask), problem.Budget.Bytes ?? long.MaxValue));
+        run.Distance / problem.Saved(CutMask.None(run.Mask.Units), run.Mask);
 
     private sealed record Beam(SearchRun Run, Race Race, ImmutableList<SearchStep> Path);
 }

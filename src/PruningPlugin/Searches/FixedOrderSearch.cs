@@ -60,9 +60,8 @@ public sealed class OneShotSearch : ISearch
         var prices = problem.Candidates.Select(candidate =>
         {
             var mask = CutMaskOf(candidate, run);
-            var bytes = problem.Costs.Bytes(mask);
             var score = run.Score(mask, 1);
-            return double.IsFinite(score) ? score / Math.Max(1, bytes) : double.PositiveInfinity;
+            return double.IsFinite(score) ? score / Math.Max(1, problem.Budget.Others.IsEmpty ? problem.Costs.Bytes(mask) : problem.Saved(run.Mask, mask)) : double.PositiveInfinity;
         }).ToArray();
         var order = Enumerable.Range(0, prices.Length).OrderBy(index => prices[index]).ThenBy(index => index).ToList();
 

@@ -28,15 +28,14 @@ public sealed class LazyGreedySearch(double firstShare = 1) : ISearch
         Array.Fill(growth, double.NegativeInfinity);
         Array.Fill(foundAt, -1);
         var evaluations = 0;
-        while (!problem.Budget.IsReached(mask, problem.Costs))
+        while (!problem.IsDone(mask, steps.Count == 0 ? 0 : steps[^1].Distance))
         {
             var open = problem.Open(mask).ToArray();
             if (open.Length == 0) break;
             scorer.Rebase(mask, cancellationToken);
-            var removed = problem.Costs.Bytes(mask);
             var distance = steps.Count == 0 ? 0 : steps[^1].Distance;
             var before = evaluations;
-            var best = Best(problem, mask, open, growth, removed);
+            var best = Best(problem, mask, open, growth);
             while (foundAt[best] != steps.Count)
             {
                 var share = double.IsNegativeInfinity(growth[best]) ? firstShare : 1;
@@ -45,7 +44,7 @@ public sealed class LazyGreedySearch(double firstShare = 1) : ISearch
                 growth[best] = !double.IsFinite(score) ? double.PositiveInfinity : score - (double.IsFinite(distance) ? distance : 0);
                 foundAt[best] = share < 1 ? -1 : steps.Count;
                 observer.Evaluated(Pace(problem, mask, steps.Count, evaluations));
-                best = Best(problem, mask, open, growth, removed);
+                best = Best(problem, mask, open, growth);
             }
 
             mask = problem.Candidates[best].Apply(mask);
@@ -57,13 +56,12 @@ public sealed class LazyGreedySearch(double firstShare = 1) : ISearch
         return steps;
     }
 
-    private static int Best(SearchProblem problem, CutMask mask, int[] open, double[] growth, long removed)
+    private static int Best(SearchProblem problem, CutMask mask, int[] open, double[] growth)
     {
-        var left = problem.Budget.BytesLeft(removed);
         var (best, least) = (-1, double.PositiveInfinity);
         foreach (var index in open)
         {
-            double saved = Math.Max(1, Math.Min(problem.Costs.Bytes(problem.Candidates[index].Apply(mask)) - removed, left));
+            var saved = problem.Saved(mask, problem.Candidates[index].Apply(mask));
 
             // A removal that brings the model nearer is the better the more it saves.
             var price = growth[index] > 0 ? growth[index] / saved : growth[index] * saved;

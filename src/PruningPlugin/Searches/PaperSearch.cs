@@ -16,7 +16,7 @@ public sealed class PaperSearch : ISearch
         var steps = new List<SearchStep>();
         var mask = CutMask.None(scorer.Units);
         var evaluations = 0;
-        while (!problem.Budget.IsReached(mask, problem.Costs))
+        while (!problem.IsDone(mask, steps.Count == 0 ? 0 : steps[^1].Distance))
         {
             var open = problem.Open(mask).ToArray();
             if (open.Length == 0) break;

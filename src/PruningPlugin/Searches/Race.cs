@@ -63,7 +63,7 @@ internal sealed class Race(SearchRun run, RaceOptions options, GrowthEstimates? 
     /// <summary>Removes the winner with those next to it that this race looked at, if together they hurt about as much as each alone.</summary>
     private bool TakeTogether(int[] ranked)
     {
-        if (run.Problem.Budget.Bytes is not { } budget || options.RoundShare <= 0) return false;
+        if (run.Problem.Budget is not { Bytes: { } budget, Others.IsEmpty: true } || options.RoundShare <= 0) return false;
         var before = run.Problem.Costs.Bytes(run.Mask);
         var most = Math.Min(budget, before + (long)(options.RoundShare * budget));
         var (mask, sum, members) = (run.Mask, 0.0, new List<int>());

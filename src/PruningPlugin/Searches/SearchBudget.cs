@@ -4,30 +4,52 @@ using FinerCut.Masks;
 
 namespace FinerCut.Pruning.Searches;
 
-/// <summary>How much a search removes, in the terms of one model: it stops at the first mask that reaches the target.</summary>
-/// <param name="Sublayers">Whole sublayers, null where bytes count.</param>
-/// <param name="Bytes">Bytes of tensor data, null where sublayers count.</param>
+/// <summary>One thing of which so much must go, in units of its own.</summary>
+/// <param name="Name">As it stands in the request.</param>
+/// <param name="Costs">What each unit has of it.</param>
+public sealed record CostTarget(string Name, UnitCosts Costs, long Amount);
+
+/// <summary>How much a search removes, in the terms of one model: it stops at the first mask that reaches every target.</summary>
+/// <param name="Sublayers">Whole sublayers, null where they do not count.</param>
+/// <param name="Bytes">Bytes of tensor data, null where they do not count.</param>
 public sealed record SearchBudget(int? Sublayers, long? Bytes)
 {
+    /// <summary>What else must be reached.</summary>
+    public ImmutableArray<CostTarget> Others { get; init; } = [];
+
+    /// <summary>A mask of this distance or more is not gone on from: what lies beyond cannot be wanted.</summary>
+    public double EnoughDistance { get; init; } = double.PositiveInfinity;
+
     public static SearchBudget Of(PruneBudget budget, ModelShape shape)
     {
         ArgumentNullException.ThrowIfNull(budget);
         ArgumentNullException.ThrowIfNull(shape);
-        if (budget.Sublayers is { } sublayers) return new SearchBudget(sublayers, null);
-        if (budget.Bytes is { } bytes) return new SearchBudget(null, bytes);
-        if (budget.Fraction is { } fraction) return new SearchBudget(null, (long)Math.Ceiling(fraction * shape.Sublayers().Sum(shape.BytesOf)));
-        throw new ArgumentException("The budget is empty.", nameof(budget));
+        if (budget.Sublayers is null && budget.Bytes is null && budget.Fraction is null) throw new ArgumentException("The budget has neither sublayers nor bytes.", nameof(budget));
+        return new SearchBudget(budget.Sublayers, budget.Bytes ?? (budget.Fraction is { } fraction ? (long)Math.Ceiling(fraction * shape.Sublayers().Sum(shape.BytesOf)) : null));
     }
 
     public bool IsReached(CutMask mask, UnitCosts costs)
     {
         ArgumentNullException.ThrowIfNull(mask);
         ArgumentNullException.ThrowIfNull(costs);
-        return Sublayers is { } sublayers ? mask.GoneSublayers().Count() >= sublayers : costs.Bytes(mask) >= Bytes;
+        return (Sublayers is not { } sublayers || mask.GoneSublayers().Count() >= sublayers)
+            && (Bytes is not { } bytes || costs.Bytes(mask) >= bytes)
+            && Others.All(target => target.Costs.Bytes(mask) >= target.Amount);
     }
 
     /// <summary>Bytes still to go, which is all that a candidate is credited with; unbounded where sublayers count.</summary>
     public long BytesLeft(long removed) => Bytes is { } bytes ? Math.Max(bytes - removed, 1) : long.MaxValue;
+
+    /// <summary>The smallest share of any target that a mask has reached, 0 to 1.</summary>
+    public double ShareReached(CutMask mask, UnitCosts costs)
+    {
+        ArgumentNullException.ThrowIfNull(mask);
+        ArgumentNullException.ThrowIfNull(costs);
+        var share = 1.0;
+        if (Sublayers is { } sublayers) share = Math.Min(share, mask.GoneSublayers().Count() / (double)sublayers);
+        if (Bytes is { } bytes) share = Math.Min(share, costs.Bytes(mask) / (double)bytes);
+        return Others.Aggregate(share, (least, target) => Math.Min(least, target.Costs.Bytes(mask) / (double)target.Amount));
+    }
 }
 
 /// <summary>What a search works on.</summary>
@@ -36,6 +58,31 @@ public sealed record SearchProblem(IReadOnlyList<Candidate> Candidates, UnitCost
 {
     /// <summary>Each unit's share of the harm that its sublayer's removal does; only ratios within a sublayer count. Empty = alike.</summary>
     public ImmutableArray<double> Weights { get; init; } = [];
+
+    /// <summary>Whether a search has got where it was to go.</summary>
+    public bool IsDone(CutMask mask, double distance) => distance >= Budget.EnoughDistance || Budget.IsReached(mask, Costs);
+
+    /// <summary>
+    /// What going on from one mask to another saves of what the budget still asks for, in bytes, at least 1. A whole target of another
+    /// measure is worth the whole target in bytes, or all of the model's where bytes do not count.
+    /// </summary>
+    public double Saved(CutMask from, CutMask to)
+    {
+        var saved = 0.0;
+        if (Budget.Others.IsEmpty || Budget.Bytes is not null || Budget.Sublayers is not null)
+        {
+            var removed = Costs.Bytes(from);
+            saved = Math.Min(Costs.Bytes(to) - removed, Budget.BytesLeft(removed));
+        }
+
+        foreach (var target in Budget.Others)
+        {
+            var gone = Math.Min(target.Costs.Bytes(to), target.Amount) - Math.Min(target.Costs.Bytes(from), target.Amount);
+            saved += (Budget.Bytes ?? Costs.Total) * (gone / (double)target.Amount);
+        }
+
+        return Math.Max(1, saved);
+    }
 
     /// <summary>Paper's warm-up: these shares of the blocks and of the sublayers.</summary>
     public const double WarmUpShare = 0.4;

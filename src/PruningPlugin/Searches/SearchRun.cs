@@ -44,7 +44,7 @@ internal sealed class SearchRun
     /// <summary>Masks scored so far, branches included.</summary>
     public int Evaluations => _pace.Evaluations;
 
-    public bool IsDone => Problem.Budget.IsReached(Mask, Problem.Costs);
+    public bool IsDone => Problem.IsDone(Mask, Distance);
 
     /// <summary>A run from another mask, whose steps nobody is told of; what it scored is told.</summary>
     public SearchRun Branch(CutMask mask, double distance) => new(this, mask, distance);
@@ -90,8 +90,7 @@ internal sealed class SearchRun
     /// <summary>Growth of the distance for each byte saved, with no more bytes credited than the budget still asks for. Less is better.</summary>
     public double Price(Candidate candidate, double growth)
     {
-        var removed = Problem.Costs.Bytes(Mask);
-        double saved = Math.Max(1, Math.Min(Problem.Costs.Bytes(candidate.Apply(Mask)) - removed, Problem.Budget.BytesLeft(removed)));
+        var saved = Problem.Saved(Mask, candidate.Apply(Mask));
 
         // A removal that brings the model nearer is the better the more it saves.
         return growth > 0 ? growth / saved : growth * saved;

@@ -23,6 +23,9 @@ public sealed class UnitCosts
         _shared = sharedBytes;
     }
 
+    /// <summary>Of a model of which nothing is left.</summary>
+    public long Total => _unitBytes.Sum() + _shared.Sum();
+
     public long Bytes(CutMask mask)
     {
         ArgumentNullException.ThrowIfNull(mask);
@@ -35,15 +38,19 @@ public sealed class UnitCosts
         new(_units, _unitBytes, [.. _shared.Select((own, order) => _units.Parts[order].Length == 0 ? own : own - bytes)]);
 
     /// <summary>Each sublayer's bytes spread evenly over its parts, nothing shared: for models that are known by their shape only.</summary>
-    public static UnitCosts Even(UnitMap units)
+    public static UnitCosts Even(UnitMap units) => Even(units, sublayer => units.Shape.BytesOf(sublayer));
+
+    /// <summary>The same of anything that sublayers have.</summary>
+    public static UnitCosts Even(UnitMap units, Func<Sublayer, long> of)
     {
         ArgumentNullException.ThrowIfNull(units);
+        ArgumentNullException.ThrowIfNull(of);
         var bytes = ImmutableArray.CreateBuilder<long>(units.Count);
         var shared = ImmutableArray.CreateBuilder<long>(units.Parts.Length);
         for (var order = 0; order < units.Parts.Length; order++)
         {
             var sublayer = Sublayer.FromOrder(order);
-            var total = units.Parts[order].Length == 0 ? 0 : units.Shape.BytesOf(sublayer);
+            var total = units.Parts[order].Length == 0 ? 0 : of(sublayer);
             var parts = Math.Max(1, units.PartCount(sublayer));
             var given = 0L;
             foreach (var unit in units.Parts[order])

@@ -104,7 +104,8 @@ internal sealed class RecordedTraffic(TimeProvider clock) : IPruneTrafficSource
         return new TokenSequence(conversation.Id, [.. tokens, .. answer, .. end], tokens.Length);
     }
 
-    private static IEnumerable<(RecordedConversation Conversation, int Line)> Lines(string path)
+    /// <exception cref="TrafficException">The file is missing or a line of it is no conversation.</exception>
+    public static IEnumerable<(RecordedConversation Conversation, int Line)> Lines(string path)
     {
         var line = 0;
         foreach (var text in ReadLines(path))

@@ -54,7 +54,7 @@ public class ContractJsonTests
     {
         var request = Request with
         {
-            JobId = "", OutputPath = Request.ModelPath, Budget = new PruneBudget(Sublayers: 0, Fraction: 1.5), Gate = new GateThresholds { Confidence = 1 }, Keep = ["attn"],
+            JobId = "", OutputPath = Request.ModelPath, Budget = new PruneBudget(Sublayers: 0, Fraction: 1.5, Bytes: 5), Gate = new GateThresholds { Confidence = 1 }, Keep = ["attn"],
             MaxSequenceTokens = 1, MinTokens = 5000, WarmUp = true, SlicesPerFfn = 0,
         };
         var defects = PruneRequestCheck.Check(request);
@@ -62,6 +62,24 @@ public class ContractJsonTests
         Assert.Equal(paths, defects.Select(defect => defect.Path).Order(StringComparer.Ordinal));
         Assert.Contains("budget.fraction: 1.5 is not allowed; expected above 0 and below 1.", defects.Select(defect => defect.ToString()));
         Assert.Empty(PruneRequestCheck.Check(Request));
+        Assert.Equal("budget", Assert.Single(PruneRequestCheck.Check(Request with { Budget = new PruneBudget { DecodeContext = 512 } })).Path);
+    }
+
+    [Fact]
+    public void Budgets_of_every_measure_come_back()
+    {
+        var asked = Request with
+        {
+            Budget = new PruneBudget(Fraction: 0.1) { KvFraction = 0.5, DecodeMs = 0.25, DecodeContext = 2048, Leanest = true }, Only = FinerCut.Masks.SublayerKind.Attention, TopUp = true,
+            Distance = DistanceKind.TopKKullbackLeibler, DistanceTokens = DistanceTokens.Answers, MemoryBytes = 1L << 30,
+        };
+        Assert.Empty(PruneRequestCheck.Check(asked));
+        var json = JsonSerializer.Serialize(asked, ContractJson.Default.PruneRequest);
+        Assert.Contains("\"only\":\"attention\"", json, StringComparison.Ordinal);
+        Assert.Contains("\"distance\":\"top_k_kullback_leibler\"", json, StringComparison.Ordinal);
+        var back = JsonSerializer.Deserialize(json, ContractJson.Default.PruneRequest)!;
+        Assert.Equal(asked.Budget, back.Budget);
+        Assert.Equal((asked.Only, asked.DistanceTokens, asked.MemoryBytes, asked.TopUp), (back.Only, back.DistanceTokens, back.MemoryBytes, back.TopUp));
     }
 
     [Fact]

@@ -28,7 +28,8 @@ internal sealed class GatewayProcess : IAsyncDisposable
 
     public static async Task<GatewayProcess> StartAsync(string stateFolder, CancellationToken cancellationToken, params string[] settings)
     {
-        string[] arguments = ["--Listen:Port", "0", "--State:Path", stateFolder, "--Admin:Key", AdminKey, .. settings];
+        // Other tests keep the processors busy: a job that yields to them would never end.
+        string[] arguments = ["--Listen:Port", "0", "--State:Path", stateFolder, "--Admin:Key", AdminKey, "--Jobs:Yield", "false", .. settings];
         var process = ChildProcess.Start(Checkout.Gateway, arguments);
         var line = await process.WaitForLineAsync(line => line.Contains("listens on ", StringComparison.Ordinal), cancellationToken);
         return new GatewayProcess(process, new Uri(line[(line.IndexOf("http", StringComparison.Ordinal))..].Trim()));

@@ -24,7 +24,23 @@ public class PruneOrderReaderTests
         Assert.Empty(order.Grains);
     }
 
+    [Fact]
+    public void Several_budgets_and_constraints_are_read()
+    {
+        var (order, error) = Read("""{"budget":{"fraction":0.1,"kv_fraction":1,"decode_ms":0.5,"decode_context":2048,"leanest":true},"only":"attention","distance":"top_k_kullback_leibler","top_k":64,"distance_tokens":"answers"}""");
+        Assert.Null(error);
+        Assert.Equal(new PruneBudget(Fraction: 0.1) { KvFraction = 1, DecodeMs = 0.5, DecodeContext = 2048, Leanest = true }, order!.Budget);
+        Assert.Equal((FinerCut.Masks.SublayerKind.Attention, DistanceKind.TopKKullbackLeibler, 64, DistanceTokens.Answers), (order.Only!.Value, order.Distance, order.TopK, order.DistanceTokens));
+    }
+
     [Theory]
+    [InlineData("""{"budget":{}}""", "kv_bytes")]
+    [InlineData("""{"budget":{"fraction":0.1,"bytes":5}}""", "at most one of fraction, bytes")]
+    [InlineData("""{"budget":{"kv_fraction":0}}""", "kv_fraction")]
+    [InlineData("""{"budget":{"decode_fraction":1}}""", "decode_fraction")]
+    [InlineData("""{"budget":{"decode_ms":0}}""", "decode_ms")]
+    [InlineData("""{"budget":{"fraction":0.1},"only":"blocks"}""", "only")]
+    [InlineData("""{"budget":{"fraction":0.1},"top_k":0}""", "top_k")]
     [InlineData("""{"budget":{"fraction":0.1},"grains":["layer"]}""", "grains")]
     [InlineData("""{"budget":{"fraction":0.1},"grains":"block"}""", "grains")]
     [InlineData("""{"budget":{"fraction":0.1},"grains":["block","block"]}""", "grains")]

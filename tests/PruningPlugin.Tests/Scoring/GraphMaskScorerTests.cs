@@ -123,6 +123,68 @@ public class GraphMaskScorerTests
         Assert.Equal(first, Order());
     }
 
+    /// <summary>Only positions that predict an answer's tokens count; batches without any are passed over.</summary>
+    [Fact]
+    public void Of_answers_alone_the_distance_is_the_mean_over_their_positions()
+    {
+        using var bench = Workbench.Tiny(Model);
+        var random = bench.RandomTokens(7, 120, 100, 30, 50);
+        CalibrationSet set = random with { Sequences = [random.Sequences[0] with { AnswerStart = 120 }, .. random.Sequences[1..]] };
+        var units = UnitMap.Sublayers(bench.Shape);
+        var mask = CutMask.None(units).With(3);
+        using var scorer = GraphMaskScorer.Create(
+            bench.Model, units, set, DistanceKind.KullbackLeibler, new ScoringOptions(Workbench.Threads) { Tokens = DistanceTokens.Answers }, (_, _) => { }, CancellationToken.None);
+        float[][] full = bench.MaskedLogits(set, CutMask.None(units)), lean = bench.MaskedLogits(set, mask);
+        var distances = new List<double>();
+        foreach (var batch in TokenBatches.Pack(set, ScoringOptions.MostBatchTokens).Batches)
+        {
+            foreach (var (sequence, _, firstRow) in batch.Sequences)
+            {
+                for (var token = sequence.AnswerStart; token < sequence.Tokens.Length; token++)
+                {
+                    var row = firstRow + token - 1;
+                    distances.Add(LogitDistance.Between(DistanceKind.KullbackLeibler, full[row], LogitDistance.LogSumExp(full[row]), lean[row]));
+                }
+            }
+        }
+
+        Assert.Equal(50 + 15 + 25, distances.Count);
+        Assert.Equal(distances.Average(), Score(scorer, mask), 1e-9);
+
+        // The first batch holds no answer: a small share goes on to the next.
+        Assert.True(double.IsFinite(scorer.Score([mask], 0.01, CancellationToken.None)[0]));
+    }
+
+    /// <summary>What docs/pruning.md says of the compact form's error, measured on the real model and real text.</summary>
+    [Fact]
+    public void The_compact_reference_errs_little_and_keeps_the_order_of_masks()
+    {
+        using var bench = Workbench.SmolLm();
+        var units = FileUnits.Sublayers(bench.File.Model, bench.Shape);
+        var text = bench.Model.Vocabulary.Tokenize(
+            "The river rises in the hills north of the town and flows for sixty miles to the sea. In spring it floods the meadows, and farmers move their cattle to higher ground.", addSpecial: false, parseSpecial: false);
+        var set = new CalibrationSet("fixed", [new("a", [.. text], text.Length)]);
+        CutMask[] masks = [.. new[] { 7, 20, 31, 44, 52 }.Select(unit => CutMask.None(units).With(unit)), CutMask.None(units).With(20).With(31).With(44)];
+        foreach (var kind in new[] { DistanceKind.KullbackLeibler, DistanceKind.JensenShannon })
+        {
+            double[] Scores(long logitBytes)
+            {
+                using var scorer = GraphMaskScorer.Create(
+                    bench.Model, units, set, kind, new ScoringOptions(Workbench.Threads, LogitBytes: logitBytes), (_, _) => { }, CancellationToken.None);
+                Assert.Equal(logitBytes == 0, scorer.IsReferenceCompact);
+                return [.. masks.Select(mask => Score(scorer, mask))];
+            }
+
+            double[] whole = Scores(1 << 30), compact = Scores(0);
+            Assert.All(whole.Zip(compact), pair => Assert.InRange(pair.Second / pair.First, LeastCompactShare, 1.0001));
+            Assert.Equal(Enumerable.Range(0, masks.Length).OrderBy(at => whole[at]), Enumerable.Range(0, masks.Length).OrderBy(at => compact[at]));
+            TestContext.Current.TestOutputHelper?.WriteLine($"{kind}: {string.Join(' ', whole.Zip(compact).Select(pair => $"{pair.First:G4}->{pair.Second / pair.First:F4}"))}");
+        }
+    }
+
+    /// <summary>Of a distance over whole rows the compact form with 256 tokens keeps at least this.</summary>
+    private const double LeastCompactShare = 0.9;
+
     private static GraphMaskScorer Scorer(Workbench bench, UnitMap units, CalibrationSet set, long stateBytes) => GraphMaskScorer.Create(
         bench.Model, units, set, DistanceKind.JensenShannon, new ScoringOptions(Workbench.Threads, StateBytes: stateBytes), (_, _) => { }, CancellationToken.None);
 

@@ -10,7 +10,7 @@ namespace FinerCut.Tests.Prune;
 /// <summary>The prune verb as the Gateway starts it: a process, a job file, lines on standard output, signals, an exit code.</summary>
 public sealed partial class PruneVerbTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(180);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("finercut-prune-verb-").FullName;
 
@@ -42,6 +42,43 @@ public sealed partial class PruneVerbTests : IDisposable
         Assert.Equal(resumed.Result.Lean.Sha256, kept.Lean!.Sha256);
     }
 
+    /// <summary>
+    /// Killed without warning, again and again, at points drawn over the whole job (search, healing, writing, gate): started again each time it comes to the same file,
+    /// steps and verdict as one that nobody disturbed, and leaves no half of a file behind.
+    /// </summary>
+    [Fact]
+    public async Task Killed_at_random_points_it_resumes_to_the_same_result()
+    {
+        WriteInputs(blocks: 6);
+        var request = Request with { Budget = new PruneBudget(Fraction: 0.3), Healing = HealingKind.Auto, MaxHealingTokens = 300, Search = SearchKind.Local };
+        var lines = 0;
+        File.WriteAllText(At("job.json"), JsonSerializer.Serialize(request with { WorkFolder = At("undisturbed") }, ContractJson.Default.PruneRequest));
+        var undisturbed = await StartAsync(At("job.json"), null, _ => lines++);
+        Assert.Equal(PruneOutcome.Passed, undisturbed.Result!.Outcome);
+        File.Delete(request.OutputPath);
+
+        var seed = Environment.TickCount;
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        File.WriteAllText(At("job.json"), JsonSerializer.Serialize(request, ContractJson.Default.PruneRequest));
+        var killed = 0;
+        foreach (var point in Enumerable.Range(0, 7).Select(_ => random.Next(1, lines)).Order())
+        {
+            var seen = 0;
+            var (_, result) = await StartAsync(At("job.json"), null, process => { if (++seen == point) Assert.Equal(0, Kill(process, 9)); });
+            if (result is null) killed++;
+        }
+
+        Assert.True(killed > 0, $"nothing was killed; seed {seed}");
+        var resumed = await StartAsync(At("job.json"), null);
+        Assert.Equal(ExitCode.Success, resumed.Code);
+        Assert.Equal(undisturbed.Result.Steps.Select(step => (step.Removed, step.Distance, step.Evaluations)), resumed.Result!.Steps.Select(step => (step.Removed, step.Distance, step.Evaluations)));
+        Assert.Equal(undisturbed.Result.Gate!.Checks, resumed.Result.Gate!.Checks);
+        Assert.Equal(undisturbed.Result.Healed, resumed.Result.Healed);
+        Assert.Equal(undisturbed.Result.Lean!.Sha256, resumed.Result.Lean!.Sha256);
+        Assert.Empty(Directory.GetFiles(_folder, "*.unproven", SearchOption.AllDirectories));
+    }
+
     [Fact]
     public async Task A_refusal_has_its_own_exit_code_and_leaves_no_file()
     {
@@ -68,7 +105,7 @@ public sealed partial class PruneVerbTests : IDisposable
 
         File.WriteAllText(At("job.json"), """{"job_id":"j","surprise":1}""");
         var (code, result) = await StartAsync(At("job.json"), null);
-        Assert.Equal((ExitCode.BadInput, "bad_request"), (code, result.Error!.Code));
+        Assert.Equal((ExitCode.BadInput, "bad_request"), (code, result!.Error!.Code));
     }
 
     private void WriteInputs(int blocks)
@@ -81,16 +118,19 @@ public sealed partial class PruneVerbTests : IDisposable
         }
     }
 
-    private Task<(int Code, PruneResult Result)> RunAsync(PruneRequest request, int? signalAfter = null)
+    private async Task<(int Code, PruneResult Result)> RunAsync(PruneRequest request, int? signalAfter = null)
     {
         File.WriteAllText(At("job.json"), JsonSerializer.Serialize(request, ContractJson.Default.PruneRequest));
-        return StartAsync(At("job.json"), signalAfter);
+        var (code, result) = await StartAsync(At("job.json"), signalAfter);
+        Assert.NotNull(result);
+        return (code, result);
     }
 
-    private static async Task<(int Code, PruneResult Result)> StartAsync(string job, int? signalAfter)
+    /// <param name="seen">Told of every line, with the process's number.</param>
+    /// <returns>No result where it was killed.</returns>
+    private static async Task<(int Code, PruneResult? Result)> StartAsync(string job, int? signalAfter, Action<int>? seen = null)
     {
-        var program = Path.Combine(AppContext.BaseDirectory.Replace("Worker.Tests", "Worker", StringComparison.Ordinal), "FinerCut.Worker");
-        using var process = Process.Start(new ProcessStartInfo(program, ["prune", "--job", job]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(new ProcessStartInfo(WorkerProgram.Path, ["prune", "--job", job]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var errors = process.StandardError.ReadToEndAsync();
         PruneResult? result = null;
         using var patience = new CancellationTokenSource(Patience);
@@ -98,11 +138,12 @@ public sealed partial class PruneVerbTests : IDisposable
         {
             var line = JsonSerializer.Deserialize(text, ContractJson.Default.PruneLine)!;
             result = line.Result ?? result;
+            seen?.Invoke(process.Id);
             if (signalAfter is { } evaluations && line.Progress?.Evaluations == evaluations) Assert.Equal(0, Kill(process.Id, 15));
         }
 
         await process.WaitForExitAsync(patience.Token);
-        Assert.True(result is not null, $"no result; standard error: {await errors}");
+        Assert.True(result is not null || seen is not null, $"no result; standard error: {await errors}");
         return (process.ExitCode, result);
     }
 

@@ -9,7 +9,11 @@ const tone = { passed: "good", refused: "warn", failed: "bad", cancelled: "warn"
 
 function JobRow({ job }) {
   const budget = job.order.budget;
-  const asked = budget.fraction ? percent(budget.fraction) : budget.bytes ? bytes(budget.bytes) : budget.sublayers ? `${budget.sublayers} sublayers` : "–";
+  const asked = [
+    budget.leanest && "the leanest that passes", budget.fraction && percent(budget.fraction), budget.bytes && bytes(budget.bytes), budget.sublayers && `${budget.sublayers} sublayers`,
+    budget.kv_fraction && `${percent(budget.kv_fraction)} of the KV cache`, budget.kv_bytes && `${budget.kv_bytes} KV bytes a token`,
+    budget.decode_fraction && `${percent(budget.decode_fraction)} of the decode time`, budget.decode_ms && `${budget.decode_ms} ms a token`,
+  ].filter(Boolean).join(", ") || "–";
   return html`<tr><th scope="row"><a href=${"#/jobs/" + job.id}>${job.id}</a></th><td>${job.model}</td><td>${asked}</td><td><span class="chip ${tone[job.state] ?? ""}">${words(job.state)}</span></td><td>${time(job.created_at)}</td></tr>`;
 }
 

@@ -6,16 +6,21 @@ import { useAdmin } from "/ui/load.js";
 const budgets = {
   fraction: ["Share of the blocks' bytes", "%", 5, value => ({ fraction: value / 100 })],
   bytes: ["Megabytes", "MB", 5, value => ({ bytes: Math.round(value * 1e6) })],
+  kv: ["Share of the KV cache", "%", 25, value => ({ kv_fraction: value / 100 })],
+  decode: ["Share of a decode step's time", "%", 5, value => ({ decode_fraction: value / 100 })],
+  leanest: ["The leanest that passes the gate", "% of the blocks' bytes at most", 20, value => ({ leanest: true, fraction: value / 100 })],
   sublayers: ["Number of sublayers", "sublayers", 3, value => ({ sublayers: Math.round(value) })],
 };
 
 function Meaning({ version, kind, value }) {
   if (!version || !(value > 0)) return null;
   if (kind === "sublayers") return html`<p class="soft">An attention sublayer is a fraction of an FFN sublayer's size: by count, the file's size can only be known afterwards. FinerCut's paper counts this way.</p>`;
+  if (kind === "kv") return html`<p class="soft">Keys and values of earlier tokens: what each conversation takes of the memory while it runs. Only attention has them.</p>`;
+  if (kind === "decode") return html`<p class="soft">What one token takes in the blocks, measured on this machine before the search. Attention takes the more of it the longer a conversation is.</p>`;
   // The blocks are most of a file; embeddings and output stay. Decoding one token reads every weight once, so its speed goes with one over the bytes.
   const gone = kind === "bytes" ? value * 1e6 : version.bytes * value / 100;
   const left = Math.max(version.bytes - gone, 1);
-  return html`<p class="soft">The file is ${bytes(version.bytes)} now; ${kind === "fraction" ? "at most" : "about"} ${bytes(gone)} go, ${percent(gone / version.bytes)} of it. Decoding one token reads every weight once, so expect up to ${number(version.bytes / left, 2)} times the tokens a second. If the lean model is not close enough on held-out traffic, the gate refuses it and nothing changes.</p>`;
+  return html`<p class="soft">The file is ${bytes(version.bytes)} now; ${kind === "bytes" ? "about" : "at most"} ${bytes(gone)} go, ${percent(gone / version.bytes)} of it. Decoding one token reads every weight once, so expect up to ${number(version.bytes / left, 2)} times the tokens a second. If the lean model is not close enough on held-out traffic, the gate refuses it and nothing changes.</p>`;
 }
 
 export function OrderForm({ model: chosen }) {
@@ -57,7 +62,7 @@ export function OrderForm({ model: chosen }) {
     <div class="fields">
       <label><span>Model</span><select value=${name} onChange=${event => setModel(event.target.value)}>${names.map(id => html`<option>${id}</option>`)}</select></label>
       <label><span>Budget in</span><select value=${kind} onChange=${event => { setKind(event.target.value); setValue(budgets[event.target.value][2]); }}>${Object.entries(budgets).map(([id, [title]]) => html`<option value=${id}>${title}</option>`)}</select></label>
-      <label><span>Remove (${budgets[kind][1]})</span><input type="number" required min=${kind === "sublayers" ? 1 : 0.1} max=${kind === "fraction" ? 95 : null} step=${kind === "sublayers" ? 1 : 0.1} value=${value} onInput=${event => setValue(event.target.value)} /></label>
+      <label><span>Remove (${budgets[kind][1]})</span><input type="number" required min=${kind === "sublayers" ? 1 : 0.1} max=${{ fraction: 95, leanest: 95, decode: 90, kv: 100 }[kind] ?? null} step=${kind === "sublayers" ? 1 : 0.1} value=${value} onInput=${event => setValue(event.target.value)} /></label>
       <label><span>Search</span><select value=${search} onChange=${event => setSearch(event.target.value)}><option value="">the default</option><option value="lazy_greedy">lazy greedy, per byte</option><option value="paper">paper (FinerCut as published)</option></select></label>
     </div>
     <${Meaning} version=${version} kind=${kind} value=${Number(value)} />

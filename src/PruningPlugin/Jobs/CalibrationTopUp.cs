@@ -1,0 +1,45 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using FinerCut.Calibration;
+using FinerCut.Jobs;
+using FinerCut.Pruning.Texts;
+
+namespace FinerCut.Pruning.Jobs;
+
+/// <summary>
+/// Calibration that traffic gives too little of, filled up with text that the full model writes from short openings. It is spread among the traffic, since shares
+/// of the tokens are taken from the beginning. Kept in the work folder, so that a job that resumes has the same.
+/// </summary>
+internal static class CalibrationTopUp
+{
+    /// <summary>Tokens of each text.</summary>
+    private const int TextTokens = 128;
+
+    /// <summary>Neither healing's nor the gate's texts.</summary>
+    private const int TopUpSeed = 104_729;
+
+    public static CalibrationSet Fill(JobContext context, FullModel full, CalibrationSet traffic, JobProgress progress, CancellationToken cancellationToken)
+    {
+        var request = context.Request;
+        var missing = request.MaxCalibrationTokens - traffic.TokenCount;
+        if (missing < TextTokens) return traffic;
+        var path = Path.Combine(request.WorkFolder, "calibration-text.json");
+        var fingerprint = string.Create(CultureInfo.InvariantCulture, $"{full.Sha256} {missing} {request.Seed}");
+        var texts = KeptTexts.Read(path, fingerprint);
+        if (texts is null)
+        {
+            texts = GeneratedText.Make(
+                full.Model, missing, Math.Min(TextTokens, request.MaxSequenceTokens), unchecked(request.Seed + TopUpSeed), context.Threads,
+                done => progress.Phase(PrunePhase.Loading, done, missing), cancellationToken);
+            KeptTexts.Write(path, fingerprint, texts.Value);
+        }
+
+        return traffic with { Sequences = Spread(traffic.Sequences, texts.Value) };
+    }
+
+    /// <summary>Both lists in their orders, each spread evenly over the whole.</summary>
+    internal static ImmutableArray<TokenSequence> Spread(ImmutableArray<TokenSequence> traffic, ImmutableArray<TokenSequence> texts) =>
+        [.. traffic.Select((sequence, at) => (Place: (at + 0.5) / traffic.Length, Sequence: sequence))
+            .Concat(texts.Select((sequence, at) => (Place: (at + 0.5) / texts.Length, Sequence: sequence)))
+            .OrderBy(item => item.Place).Select(item => item.Sequence)];
+}

@@ -1,0 +1,110 @@
+using System.Globalization;
+using FinerCut.Jobs;
+using FinerCut.Masks;
+using FinerCut.Pruning.Distances;
+using FinerCut.Pruning.Scoring;
+
+namespace FinerCut.Pruning.Memory;
+
+/// <summary>
+/// What a job takes beside the full model's weights, planned from the model's shape alone (docs/scaling.md has the formulas and how they were checked). Search, healing and proof
+/// come one after the other, and each gives back what it held. Pure.
+/// </summary>
+/// <param name="Process">.NET, the libraries and their tables.</param>
+/// <param name="Session">One session of the scorer's batch: KV cells, intermediate results, logits.</param>
+/// <param name="Reference">What is kept of the full model's output.</param>
+/// <param name="States">Residual states of the current mask.</param>
+/// <param name="Healing">Streams, inputs and second moments of one fit.</param>
+/// <param name="Proof">A second session, a batch of logits and the lean model's weights.</param>
+public sealed record JobMemory(long Process, long Session, long Reference, long States, long Healing, long Proof)
+{
+    /// <summary>.NET with its compiled code and the heap's slack, resident while a job runs: measured (docs/scaling.md).</summary>
+    private const long Programs = 190L << 20;
+
+    /// <summary>llama.cpp's and our own tables, a token of the vocabulary.</summary>
+    private const int BytesOfWord = 450;
+
+    /// <summary>What reference and states may take where a request says nothing: half of it each.</summary>
+    public const long DefaultSearchBytes = 2L << 30;
+
+    /// <summary>The phases come one after the other.</summary>
+    public long Peak => Process + Session + Math.Max(Reference + States, Math.Max(Healing, Proof));
+
+    /// <param name="leanBytes">Of the lean file's tensors at most: the full model's.</param>
+    public static JobMemory Plan(ModelShape shape, PruneRequest request, long leanBytes)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        ArgumentNullException.ThrowIfNull(request);
+        var search = Math.Max(0, SearchBytes(shape, request));
+        return new JobMemory(
+            Fixed(shape), SessionOf(shape, request), Math.Min(ReferenceOf(shape, request, search / 2), search), Math.Min(search / 2, AllStates(shape, request)),
+            request.Healing == HealingKind.None ? 0 : HealingOf(shape, request), SessionOf(shape, request) + BatchLogits(shape, request) + leanBytes);
+    }
+
+    /// <summary>What reference and states may take together. Below the compact reference's size a job cannot run.</summary>
+    public static long SearchBytes(ModelShape shape, PruneRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        ArgumentNullException.ThrowIfNull(request);
+        return request.MemoryBytes is { } all ? all - Fixed(shape) - SessionOf(shape, request) : DefaultSearchBytes;
+    }
+
+    /// <summary>Null where the request's memory is enough; otherwise how much is.</summary>
+    public static string? Misfit(ModelShape shape, PruneRequest request, long leanBytes)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (request.MemoryBytes is not { } given) return null;
+        var smallest = ReferenceRows.IsCompact(request.Distance, int.MaxValue, 1, 0) ? CompactOf(request) : 2L * request.MaxCalibrationTokens * shape.VocabularySize;
+        var plan = Plan(shape, request, leanBytes);
+        var needed = plan.Process + plan.Session + Math.Max(2 * smallest, Math.Max(plan.Healing, plan.Proof));
+        return needed <= given ? null : string.Create(
+            CultureInfo.InvariantCulture,
+            $"memory_bytes: {given} are too few for this model; {needed} are needed beside its weights (program {plan.Process}, a session {plan.Session}, then the most of reference {smallest} twice, healing {plan.Healing}, proof {plan.Proof}).");
+    }
+
+    /// <summary>Options that keep a search within its share.</summary>
+    public static ScoringOptions Options(ModelShape shape, PruneRequest request, int threads)
+    {
+        var half = Math.Max(0, SearchBytes(shape, request)) / 2;
+        return new ScoringOptions(threads, half, half) { Tokens = request.DistanceTokens, TopK = request.TopK };
+    }
+
+    private static int BatchTokens(ModelShape shape, PruneRequest request) => Math.Max(new ScoringOptions(1).BatchTokens(shape.VocabularySize), request.MaxSequenceTokens);
+
+    private static long Fixed(ModelShape shape) => Programs + ((long)shape.VocabularySize * BytesOfWord);
+
+    /// <summary>Logits of a batch once more: a copy of the full model's.</summary>
+    private static long BatchLogits(ModelShape shape, PruneRequest request) => (long)BatchTokens(shape, request) * shape.VocabularySize * sizeof(float);
+
+    private static long SessionOf(ModelShape shape, PruneRequest request)
+    {
+        long tokens = BatchTokens(shape, request), cells = (tokens + 255) / 256 * 256;
+        var kv = cells * shape.Blocks.Sum(block => Budgets.KvCosts.BytesOf(shape, block.KvGroupCount));
+        long ffn = shape.Blocks.Max(block => block.FfnLength), heads = (long)shape.Blocks.Max(block => block.HeadCount) * shape.HeadLength;
+
+        // The widest place of the graph, the mask over all cells; logits in the graph and in the output buffer.
+        var compute = (tokens * sizeof(float) * (Math.Max(3 * ffn, 3 * heads) + (3L * shape.EmbeddingLength))) + (tokens * cells * 6);
+        return kv + compute + (2 * BatchLogits(shape, request));
+    }
+
+    private static long ReferenceOf(ModelShape shape, PruneRequest request, long budget)
+    {
+        var whole = (long)request.MaxCalibrationTokens * shape.VocabularySize;
+        if (ReferenceRows.IsCompact(request.Distance, request.MaxCalibrationTokens, shape.VocabularySize, budget)) return CompactOf(request);
+        return 4 * whole <= budget ? 4 * whole : 2 * whole;
+    }
+
+    private static long CompactOf(PruneRequest request) => (long)request.MaxCalibrationTokens * ((8L * request.TopK) + 8);
+
+    private static long AllStates(ModelShape shape, PruneRequest request) =>
+        (long)request.MaxCalibrationTokens * shape.EmbeddingLength * sizeof(float) * Math.Max(0, shape.Sublayers().Count() - 1);
+
+    /// <summary>
+    /// Of one fit: both runs' streams with a copy, the projection's inputs with a copy, and its second moments in double precision with their factor and one more.
+    /// </summary>
+    private static long HealingOf(ModelShape shape, PruneRequest request)
+    {
+        long tokens = request.HealingTokens, widest = Math.Max(shape.Blocks.Max(block => (long)block.FfnLength), shape.Blocks.Max(block => (long)block.HeadCount * shape.HeadLength));
+        return (tokens * sizeof(float) * ((4L * shape.EmbeddingLength) + (2 * widest))) + (3 * widest * widest * sizeof(double)) + (2 * widest * shape.EmbeddingLength * sizeof(double));
+    }
+}
