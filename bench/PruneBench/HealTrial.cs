@@ -1,11 +1,8 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
-using System.Numerics.Tensors;
 using FinerCut.Calibration;
 using FinerCut.Gguf;
-using FinerCut.Jobs;
 using FinerCut.Masks;
-using FinerCut.Pruning.Distances;
 using FinerCut.Pruning.Healing;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Pruning.Shapes;
@@ -24,57 +21,17 @@ internal sealed class HealTrial(ILlamaModel model, string path, int threads)
         var mask = Parse(units, maskNames);
         Console.WriteLine($"{FileUnits.Costs(file.Model, units).Bytes(mask) / 1e6:F2} MB gone; fitted on {fit.TokenCount} tokens; judged on {heldOut.TokenCount} of traffic, {general.TokenCount} of general text");
         var options = new ScoringOptions(threads);
-        var judged = new CalibrationSet("judged", [.. heldOut.Sequences, .. general.Sequences]);
-        var reference = new float[judged.TokenCount][];
-        var (at, clock) = (0, Stopwatch.StartNew());
-        HealedSimulation.Run(model, file, CutMask.None(units), HealedModel.None, judged, options, (_, decoder) =>
-        {
-            var start = at;
-            at += decoder.Rows().Count;
-            decoder.ForEachRow(threads, (row, logits, _) => reference[start + row] = logits.ToArray());
-        }, default);
+        var judge = new HealedJudge(model, file, heldOut, general, options);
+        var clock = new Stopwatch();
         foreach (var variant in variants)
         {
             clock.Restart();
             var healed = variant == "none" ? HealedModel.None : new Healer(model, file, mask, OptionsOf(variant)).Heal(fit, null, (done, all) => Console.Error.Write($"\r{variant} {done} of {all}, {clock.Elapsed.TotalSeconds:F0} s "), default);
             var seconds = clock.Elapsed.TotalSeconds;
             if (Environment.GetEnvironmentVariable("TRACE") is not null) Console.WriteLine(string.Join(' ', healed.Projections.Select(p => $"{p.Sublayer}={p.Left:F2}@{p.Penalty:G1}").Concat(healed.Sites.Select(p => $"{p.Sublayer}#{p.Rank}={p.Left:F2}"))));
-            Judge(variant, file, mask, healed, judged, heldOut.Sequences.Length, reference, options);
+            Console.WriteLine($"{variant,-16} {judge.Of(mask, healed)}");
             Console.WriteLine($"    {seconds:F0} s, {healed.Bytes / 1e6:F2} MB");
         }
-    }
-
-    private void Judge(string name, GgufShards file, CutMask mask, HealedModel healed, CalibrationSet judged, int traffic, float[][] reference, ScoringOptions options)
-    {
-        var batches = TokenBatches.Pack(judged, options.BatchTokens(model.Info.VocabularySize));
-        var (start, sums) = (0, new double[2, 5]);
-        HealedSimulation.Run(model, file, mask, healed, judged, options, (batch, decoder) =>
-        {
-            var sequences = batches.Batches[batch].Sequences;
-            var next = sequences.SelectMany(s => s.Sequence.Tokens.Skip(1).Append(-1)).ToArray();
-            var kind = sequences.SelectMany(s => Enumerable.Repeat(s.Index < traffic ? 0 : 1, s.Sequence.Tokens.Length)).ToArray();
-            var figures = new (double Kl, double Top, double Nll, double Full)[next.Length];
-            var first = start;
-            decoder.ForEachRow(threads, (row, logits, _) =>
-            {
-                var full = reference[first + row];
-                var (a, b) = (LogitDistance.LogSumExp(full), LogitDistance.LogSumExp(logits));
-                figures[row] = (LogitDistance.Between(DistanceKind.KullbackLeibler, full, a, logits), TensorPrimitives.IndexOfMax<float>(full) == TensorPrimitives.IndexOfMax(logits) ? 1 : 0,
-                    next[row] < 0 ? 0 : b - logits[next[row]], next[row] < 0 ? 0 : a - full[next[row]]);
-            });
-            start += next.Length;
-            for (var row = 0; row < next.Length; row++)
-            {
-                sums[kind[row], 0]++;
-                sums[kind[row], 1] += figures[row].Kl;
-                sums[kind[row], 2] += figures[row].Top;
-                sums[kind[row], 3] += figures[row].Nll;
-                sums[kind[row], 4] += figures[row].Full;
-            }
-        }, default);
-        string Part(int kind) => sums[kind, 0] == 0 ? "-" : FormattableString.Invariant(
-            $"KL {sums[kind, 1] / sums[kind, 0]:F4} top-1 {sums[kind, 2] / sums[kind, 0]:P1} NLL {sums[kind, 3] / sums[kind, 0]:F3} (full {sums[kind, 4] / sums[kind, 0]:F3})");
-        Console.WriteLine($"{name,-16} traffic {Part(0)} | general {Part(1)}");
     }
 
     private HealingOptions OptionsOf(string variant)

@@ -23,9 +23,7 @@ internal static class HealTrials
             fit.AddRange(generated.TakeWhile((_, index) => generated.Take(index).Sum(text => text.Tokens.Length) < generalTokens));
         }
 
-        var docs = string.Join("\n\n", Directory.GetFiles(Path.Combine(Path.GetDirectoryName(path)!, "..", "docs"), "*.md").Order().Where(f => !f.EndsWith("results.md", StringComparison.Ordinal)).Select(File.ReadAllText));
-        var words = model.Vocabulary.Tokenize(docs, true, false);
-        TokenSequence[] general = [.. Enumerable.Range(0, int.Parse(Environment.GetEnvironmentVariable("GENERAL") ?? "6")).Select(at => new TokenSequence($"d{at}", [.. words.AsSpan(at * 1500, 200)], 200))];
+        var general = General(model, path, int.Parse(Environment.GetEnvironmentVariable("GENERAL") ?? "6"));
         var masks = args[2].Split(' ');
         if (File.Exists(args[2].Split('@')[0]))
         {
@@ -33,6 +31,14 @@ internal static class HealTrials
             masks = File.ReadLines(args[2].Split('@')[0]).Select(line => line.Split('\t')).First(parts => double.Parse(parts[0], CultureInfo.InvariantCulture) >= want * 0.995)[2].Split(' ');
         }
 
-        new HealTrial(model, path, threads).Run(new("fit", [.. fit]), heldOut, new("general", [.. general]), masks, [.. args.Skip(5)]);
+        new HealTrial(model, path, threads).Run(new("fit", [.. fit]), heldOut, general, masks, [.. args.Skip(5)]);
+    }
+
+    /// <summary>Pieces of this repository's documentation: text unlike the traffic, and unlike what the model writes itself.</summary>
+    public static CalibrationSet General(ILlamaModel model, string path, int pieces)
+    {
+        var docs = string.Join("\n\n", Directory.GetFiles(Path.Combine(Path.GetDirectoryName(path)!, "..", "docs"), "*.md").Order().Where(f => !f.EndsWith("results.md", StringComparison.Ordinal)).Select(File.ReadAllText));
+        var words = model.Vocabulary.Tokenize(docs, true, false);
+        return new CalibrationSet("general", [.. Enumerable.Range(0, pieces).Select(at => new TokenSequence($"d{at}", [.. words.AsSpan(at * 1500, 200)], 200))]);
     }
 }

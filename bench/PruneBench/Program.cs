@@ -16,6 +16,7 @@ using FinerCut.Runtime.Native;
 // PruneBench TRAFFIC.jsonl traffic OUT-FOLDER       recorded conversations for the prune verb
 // PruneBench TRAFFIC.jsonl search [TOKENS] [COUNT]  searches against naive: evaluations, seconds, held-out KL
 // PruneBench TRAFFIC.jsonl curve TOKENS HELD-OUT-TOKENS SHARE SECONDS ROW...  each row's search to that share of the blocks' bytes (CurveBench says what a row is)
+// PruneBench TRAFFIC.jsonl surgeon FOLDER TOKENS FIT-TOKENS GENERAL-TOKENS SHARE...  the surgeon's masks at shares of the blocks' bytes, healed and judged
 // TRAFFIC.jsonl is made (88 prompts × 2, some minutes) where it is missing.
 // FINERCUT_BENCH_THREADS: on a machine that others use, ggml's threads wait for each other at every node; one thread then is faster.
 var threads = int.Parse(Environment.GetEnvironmentVariable("FINERCUT_BENCH_THREADS") ?? $"{Environment.ProcessorCount}");
@@ -33,6 +34,9 @@ switch (args[1])
     case "search":
         new SearchBench(model, path, threads).Run(traffic, Number(2, 2560), Number(3, 15));
         break;
+    case "surgeon":
+        new SurgeonBench(model, path, threads).Run(traffic, args[2], Number(3, 2560), Number(4, 2560), Number(5, 2560), [.. args.Skip(6).Select(share => double.Parse(share, CultureInfo.InvariantCulture))]);
+        break;
     case "trial":
         HealTrials.Run(model, path, threads, traffic, args);
         break;
@@ -43,7 +47,7 @@ switch (args[1])
         new CurveBench(model, path, threads).Run(traffic, Number(2, 1024), Number(3, 1536), double.Parse(args[4], CultureInfo.InvariantCulture), Number(5, 300), args[6..]);
         break;
     default:
-        Console.Error.WriteLine("Expected traffic, search, curve, heal or trial.");
+        Console.Error.WriteLine("Expected traffic, search, curve, surgeon, heal or trial.");
         return 2;
 }
 

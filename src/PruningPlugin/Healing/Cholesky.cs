@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 
 namespace FinerCut.Pruning.Healing;
@@ -50,6 +51,54 @@ internal sealed class Cholesky
         }
 
         return new Cholesky(lower, size);
+    }
+
+    /// <summary>X of A·X = B in single precision, which is enough where the ridge keeps the condition below some thousands, and many times faster.</summary>
+    /// <param name="right">B [size × width], row by row.</param>
+    public float[] SolveSingle(ReadOnlySpan<float> right, int width, int threads)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(right.Length, Size * width);
+        var solution = right.ToArray();
+        for (var start = 0; start < Size; start += Block)
+        {
+            var end = Math.Min(start + Block, Size);
+            var left = new float[(end - start) * start];
+            for (var row = start; row < end; row++)
+            {
+                for (var column = 0; column < start; column++) left[((row - start) * start) + column] = -(float)_lower[(row * Size) + column];
+            }
+
+            if (start > 0) Products.AddProduct(left, start, solution.AsSpan(0, start * width), width, solution.AsSpan(start * width, (end - start) * width), threads);
+            for (var row = start; row < end; row++)
+            {
+                var line = solution.AsSpan(row * width, width);
+                for (var before = start; before < row; before++) TensorPrimitives.MultiplyAdd(solution.AsSpan(before * width, width), -(float)_lower[(row * Size) + before], line, line);
+                TensorPrimitives.Divide(line, (float)_lower[(row * Size) + row], line);
+            }
+        }
+
+        for (var end = Size; end > 0;)
+        {
+            var start = (end - 1) / Block * Block;
+            var rest = Size - end;
+            var left = new float[(end - start) * rest];
+            for (var row = end; row < Size; row++)
+            {
+                for (var column = start; column < end; column++) left[((column - start) * rest) + row - end] = -(float)_lower[(row * Size) + column];
+            }
+
+            if (rest > 0) Products.AddProduct(left, rest, solution.AsSpan(end * width), width, solution.AsSpan(start * width, (end - start) * width), threads);
+            for (var row = end - 1; row >= start; row--)
+            {
+                var line = solution.AsSpan(row * width, width);
+                for (var after = row + 1; after < end; after++) TensorPrimitives.MultiplyAdd(solution.AsSpan(after * width, width), -(float)_lower[(after * Size) + row], line, line);
+                TensorPrimitives.Divide(line, (float)_lower[(row * Size) + row], line);
+            }
+
+            end = start;
+        }
+
+        return solution;
     }
 
     /// <summary>X of A·X = B.</summary>
@@ -127,7 +176,48 @@ internal sealed class Cholesky
     {
         var line = lower.AsSpan(row * size, size);
         var own = line[start..end];
-        for (var column = end; column <= row; column++) line[column] -= Dot(own, lower.AsSpan((column * size) + start, end - start));
+        var column = end;
+        Span<double> four = stackalloc double[4];
+        for (; column + 3 <= row; column += 4)
+        {
+            Dots(own, lower.AsSpan((column * size) + start), size, four);
+            for (var at = 0; at < 4; at++) line[column + at] -= four[at];
+        }
+
+        for (; column <= row; column++) line[column] -= Dot(own, lower.AsSpan((column * size) + start, end - start));
+    }
+
+    /// <summary>Dot products with four rows at once: eight sums under way hide the latency of each.</summary>
+    private static void Dots(ReadOnlySpan<double> left, ReadOnlySpan<double> rows, int stride, Span<double> sums)
+    {
+        var first = rows[..left.Length];
+        var second = rows.Slice(stride, left.Length);
+        var third = rows.Slice(2 * stride, left.Length);
+        var fourth = rows.Slice(3 * stride, left.Length);
+        Vector<double> a0 = default, a1 = default, b0 = default, b1 = default, c0 = default, c1 = default, d0 = default, d1 = default;
+        var wide = Vector<double>.Count;
+        var at = 0;
+        for (; at <= left.Length - (2 * wide); at += 2 * wide)
+        {
+            var (x, y) = (new Vector<double>(left[at..]), new Vector<double>(left[(at + wide)..]));
+            a0 = Vector.FusedMultiplyAdd(x, new Vector<double>(first[at..]), a0);
+            a1 = Vector.FusedMultiplyAdd(y, new Vector<double>(first[(at + wide)..]), a1);
+            b0 = Vector.FusedMultiplyAdd(x, new Vector<double>(second[at..]), b0);
+            b1 = Vector.FusedMultiplyAdd(y, new Vector<double>(second[(at + wide)..]), b1);
+            c0 = Vector.FusedMultiplyAdd(x, new Vector<double>(third[at..]), c0);
+            c1 = Vector.FusedMultiplyAdd(y, new Vector<double>(third[(at + wide)..]), c1);
+            d0 = Vector.FusedMultiplyAdd(x, new Vector<double>(fourth[at..]), d0);
+            d1 = Vector.FusedMultiplyAdd(y, new Vector<double>(fourth[(at + wide)..]), d1);
+        }
+
+        (sums[0], sums[1], sums[2], sums[3]) = (Vector.Sum(a0 + a1), Vector.Sum(b0 + b1), Vector.Sum(c0 + c1), Vector.Sum(d0 + d1));
+        for (; at < left.Length; at++)
+        {
+            sums[0] += left[at] * first[at];
+            sums[1] += left[at] * second[at];
+            sums[2] += left[at] * third[at];
+            sums[3] += left[at] * fourth[at];
+        }
     }
 
     private static double Dot(ReadOnlySpan<double> left, ReadOnlySpan<double> right)

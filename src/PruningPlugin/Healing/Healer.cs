@@ -70,14 +70,14 @@ internal sealed class Healer(ILlamaModel model, GgufShards source, CutMask mask,
         var directions = options.Projections == ProjectionHealing.Weights ? options.Directions : 0;
         var nothing = new HealedProjection(weights.Sublayer, weights.Type, weights.Channels.Length, weights.Rows, [], [], 1, 0);
         var fit = FitOf(directions == 0 ? 0 : weights.Channels.Length, full, lean, batches, batch => directions == 0 ? [] : lean.Inputs(weights, batch));
-        if (fit.Fit(options.Penalties, directions) is not { } map) return nothing;
-        if (directions > 0 && map.Left < 1 - options.LeastGain)
+        if (fit.Fit(options.Penalties, directions) is not { } map) return weights.NeedsGrid ? throw new InvalidOperationException($"{weights.Sublayer}: nothing to fit its projection on.") : nothing;
+        if (directions > 0 && (weights.NeedsGrid || map.Left < 1 - options.LeastGain))
         {
             var data = weights.Changed(map.Matrix(options.Threads), map.Factor, options.Threads);
             var change = weights.Difference(nothing with { Weights = data })!;
             var bias = options.Biases ? map.Intercept(change) : new float[weights.Rows];
             var left = fit.LeftBy(change, bias);
-            if (left < 1 - options.LeastGain) return nothing with { Weights = data, Bias = options.Biases ? [.. bias] : [], Left = left, Penalty = map.Penalty };
+            if (weights.NeedsGrid || left < 1 - options.LeastGain) return nothing with { Weights = data, Bias = options.Biases ? [.. bias] : [], Left = left, Penalty = map.Penalty };
         }
 
         // What does not help on tokens that it was not fitted on is left alone.

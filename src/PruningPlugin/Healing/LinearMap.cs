@@ -110,7 +110,15 @@ internal sealed class SecondMoments(int inputs, int outputs)
         if (factor is null) return null;
         var (meanX, meanY) = (Single(_x, _weight), Single(_y, _weight));
         if (inputs == 0 || directions == 0) return new LinearMap([], [], meanX, meanY, factor, penalty) { Shares = [] };
-        var map = Single(factor.Solve(xy, outputs, threads), 1);
+        var map = factor.SolveSingle(Single(xy, 1), outputs, threads);
+        if (directions >= outputs)
+        {
+            // Every direction is wanted: the outputs themselves are as good a basis as any.
+            var identity = new float[outputs * outputs];
+            for (var at = 0; at < outputs; at++) identity[(at * outputs) + at] = 1;
+            return new LinearMap(map, identity, meanX, meanY, factor, penalty) { Shares = [.. Enumerable.Repeat(1.0, outputs)] };
+        }
+
         var explained = new double[outputs * outputs];
         var ones = new float[inputs];
         Array.Fill(ones, 1f);

@@ -14,16 +14,18 @@ namespace FinerCut.Pruning.Healing;
 internal sealed class ProjectionWeights
 {
     private readonly GgufTensorInfo _tensor;
-    private readonly byte[] _kept;
+    private readonly byte[]? _kept;
     private readonly float[] _weights;
 
-    private ProjectionWeights(Sublayer sublayer, GgufTensorInfo tensor, ImmutableArray<int> channels, byte[] kept)
+    /// <param name="kept">The kept columns' blocks; null where columns were cut through blocks.</param>
+    /// <param name="weights">The kept columns, [rows × channels kept].</param>
+    private ProjectionWeights(Sublayer sublayer, GgufTensorInfo tensor, ImmutableArray<int> channels, byte[]? kept, float[] weights)
     {
         Sublayer = sublayer;
         Channels = channels;
         _tensor = tensor;
         _kept = kept;
-        _weights = Transposed(Decoded(kept), channels.Length, Rows);
+        _weights = Transposed(weights, channels.Length, Rows);
     }
 
     public Sublayer Sublayer { get; }
@@ -31,9 +33,15 @@ internal sealed class ProjectionWeights
     /// <summary>Channels kept, ascending.</summary>
     public ImmutableArray<int> Channels { get; }
 
+    /// <summary>[channels kept × rows].</summary>
+    public ReadOnlySpan<float> Weights => _weights;
+
     public int Rows => (int)_tensor.Shape[1];
 
     public GgmlType Type => _tensor.Type;
+
+    /// <summary>Whether columns are gone from within blocks: what is left has to be quantised anew.</summary>
+    public bool NeedsGrid => _kept is null;
 
     /// <summary>Null where the projection is of a form or type that cannot be changed.</summary>
     public static ProjectionWeights? Of(GgufShards source, CutMask mask, Sublayer sublayer)
@@ -44,8 +52,12 @@ internal sealed class ProjectionWeights
         var gone = ChannelRanges.Of(mask, sublayer);
         ImmutableArray<int> channels = [.. Enumerable.Range(0, (int)tensor.Columns).Where(channel => !gone.Any(range => channel >= range.Start && channel < range.End))];
         var info = GgmlTypes.Of(tensor.Type);
-        if (gone.Any(range => range.Start % info.BlockSize != 0 || (range.End % info.BlockSize != 0 && range.End != tensor.Columns))) return null;
         var data = file.Data(tensor);
+        if (gone.Any(range => range.Start % info.BlockSize != 0 || (range.End % info.BlockSize != 0 && range.End != tensor.Columns)))
+        {
+            return channels.Length % info.BlockSize == 0 ? new ProjectionWeights(sublayer, tensor, channels, null, Gathered(tensor, data, channels)) : null;
+        }
+
         var kept = new byte[tensor.Shape[1] * channels.Length / info.BlockSize * info.TypeSize];
         var rowBytes = kept.Length / (int)tensor.Shape[1];
         for (var row = 0; row < tensor.Shape[1]; row++)
@@ -57,7 +69,9 @@ internal sealed class ProjectionWeights
             }
         }
 
-        return new ProjectionWeights(sublayer, tensor, channels, kept);
+        var weights = new float[channels.Length * (int)tensor.Shape[1]];
+        GgmlDecoder.Decode(tensor.Type, kept, weights);
+        return new ProjectionWeights(sublayer, tensor, channels, kept, weights);
     }
 
     /// <summary>The inputs of the kept channels, [tokens × channels kept].</summary>
@@ -85,9 +99,9 @@ internal sealed class ProjectionWeights
         var columns = Channels.Length;
         if (!GgmlGrid.Covers(Type)) return ImmutableCollectionsMarshal.AsImmutableArray(GgmlEncoder.Encode(Type, Transposed(wanted, Rows, columns)));
         var (scales, offsets) = (new float[wanted.Length], new float[wanted.Length]);
-        GgmlGrid.Read(Type, _kept, scales, offsets);
+        var data = _kept?.ToArray() ?? GgmlGridFit.Blocks(Type, Transposed(wanted, Rows, columns));
+        GgmlGrid.Read(Type, data, scales, offsets);
         var quants = GridRounding.Round(factor, wanted, Rows, Transposed(scales, columns, Rows), Transposed(offsets, columns, Rows), Type, threads);
-        var data = _kept.ToArray();
         GgmlGrid.Write(Type, Transposed(quants, Rows, columns), data);
         return ImmutableCollectionsMarshal.AsImmutableArray(data);
     }
@@ -99,6 +113,19 @@ internal sealed class ProjectionWeights
         var weights = Transposed(Decoded(healed.Weights.AsSpan()), Channels.Length, Rows);
         TensorPrimitives.Subtract<float>(weights, _weights, weights);
         return weights;
+    }
+
+    private static float[] Gathered(GgufTensorInfo tensor, ReadOnlySpan<byte> data, ImmutableArray<int> channels)
+    {
+        var row = new float[tensor.Columns];
+        var gathered = new float[tensor.Shape[1] * channels.Length];
+        for (var at = 0; at < tensor.Shape[1]; at++)
+        {
+            GgmlDecoder.Decode(tensor.Type, data.Slice((int)(at * tensor.RowBytes), (int)tensor.RowBytes), row);
+            for (var channel = 0; channel < channels.Length; channel++) gathered[(at * channels.Length) + channel] = row[channels[channel]];
+        }
+
+        return gathered;
     }
 
     private float[] Decoded(ReadOnlySpan<byte> data)

@@ -11,6 +11,9 @@ namespace FinerCut.Pruning.Scoring;
 /// </summary>
 public sealed class MaskObserver : IGraphObserver
 {
+    /// <summary>Ranges that are zeroed by a call each.</summary>
+    private const int FewRanges = 8;
+
     private GraphRecorder? _recorder;
     private GraphPlan? _plan;
     private ResidualStates? _states;
@@ -19,6 +22,7 @@ public sealed class MaskObserver : IGraphObserver
     private int _batch;
     private int _next;
     private bool _broken;
+    private float[] _values = [];
     private Exception? _failure;
 
     /// <summary>Learns the next decode's graph instead of computing it.</summary>
@@ -110,13 +114,34 @@ public sealed class MaskObserver : IGraphObserver
         return true;
     }
 
-    private static void ZeroChannels(GraphNode input, ImmutableArray<(int Start, int End)> ranges)
+    private void ZeroChannels(GraphNode input, ImmutableArray<(int Start, int End)> ranges)
     {
         if (input.Nb(0) != sizeof(float)) throw new UnsupportedGraphException("A projection's input is not single precision.");
         var rows = input.Ne(1) * input.Ne(2) * input.Ne(3);
+        if (ranges.Length > FewRanges && input.Nb(1) == input.Ne(0) * sizeof(float))
+        {
+            ZeroScattered(input, ranges, (int)input.Ne(0), (int)rows);
+            return;
+        }
+
         for (long row = 0; row < rows; row++)
         {
             foreach (var (start, end) in ranges) input.Zero((row * input.Nb(1)) + (start * (long)sizeof(float)), (end - start) * (long)sizeof(float));
         }
+    }
+
+    /// <summary>Single channels all over the rows: one reading and one writing instead of a call for each.</summary>
+    private void ZeroScattered(GraphNode input, ImmutableArray<(int Start, int End)> ranges, int channels, int rows)
+    {
+        if (_values.Length < channels * rows) _values = GC.AllocateUninitializedArray<float>(channels * rows);
+        var values = _values.AsSpan(0, channels * rows);
+        input.Read(values);
+        for (var row = 0; row < rows; row++)
+        {
+            var line = values.Slice(row * channels, channels);
+            foreach (var (start, end) in ranges) line[start..end].Clear();
+        }
+
+        input.Write<float>(values);
     }
 }
