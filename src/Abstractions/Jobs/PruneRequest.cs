@@ -6,6 +6,15 @@ namespace FinerCut.Jobs;
 /// <summary>How masks are found (docs/pruning.md). All but paper and the baselines go by what a removal adds to the distance for each byte saved.</summary>
 public enum SearchKind
 {
+    /// <summary>The surgeon where what is left will be fitted anew and the model's files allow it; races otherwise.</summary>
+    Auto,
+
+    /// <summary>
+    /// Optimal brain surgeon: single channels and KV groups by what their loss leaves once the rest was fitted anew, times how much the output minds it. One evaluation a
+    /// sublayer. Needs healing refit or auto, and a model that is written as deci.
+    /// </summary>
+    Surgeon,
+
     /// <summary>FinerCut as published: the sublayer with the least distance goes, all others are scored again; budget by count.</summary>
     Paper,
 
@@ -170,6 +179,7 @@ public sealed record GateThresholds
 /// <summary>A prune job as the Worker's <c>prune --job FILE</c> reads it (JSON, snake case).</summary>
 public sealed record PruneRequest
 {
+    /// <summary>Where the request says nothing and the search has no number of its own.</summary>
     public const int DefaultSlicesPerFfn = 6;
 
     public const int DefaultTopK = 256;
@@ -193,7 +203,7 @@ public sealed record PruneRequest
 
     public required PruneBudget Budget { get; init; }
 
-    public SearchKind Search { get; set; } = SearchKind.RacingGreedy;
+    public SearchKind Search { get; set; } = SearchKind.Auto;
 
     public DistanceKind Distance { get; set; } = DistanceKind.JensenShannon;
 
@@ -218,8 +228,8 @@ public sealed record PruneRequest
     /// <summary>Moves that the search may make; empty = all of them, for paper and the baselines what they are published with.</summary>
     public ImmutableArray<PruneGrain> Grains { get; set; } = [];
 
-    /// <summary>Slices that each FFN is divided into, at most one a quantisation block of its channels.</summary>
-    public int SlicesPerFfn { get; set; } = DefaultSlicesPerFfn;
+    /// <summary>Slices that each FFN is divided into, at most one a quantisation block of its channels; 0 = the search's own number, 24 for the surgeon, 6 for the others.</summary>
+    public int SlicesPerFfn { get; set; }
 
     public ChannelOrder ChannelOrder { get; set; } = ChannelOrder.Importance;
 

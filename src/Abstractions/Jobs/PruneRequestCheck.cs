@@ -47,7 +47,7 @@ public static class PruneRequestCheck
         Expect(
             request.Search is not (SearchKind.ShortGpt or SearchKind.LastBlocks or SearchKind.Sleb) || request.Grains.IsDefaultOrEmpty || request.Grains is [PruneGrain.Block],
             "grains", string.Join(", ", request.Grains.IsDefault ? [] : request.Grains), "nothing, or block: that search is one of whole blocks");
-        Expect(request.SlicesPerFfn is >= 1 and <= 65_536, "slices_per_ffn", request.SlicesPerFfn, "1 to 65536");
+        Expect(request.SlicesPerFfn is >= 0 and <= 65_536, "slices_per_ffn", request.SlicesPerFfn, "0 (the search's own number) to 65536");
         Expect(Enum.IsDefined(request.ChannelOrder), "channel_order", request.ChannelOrder, "importance or file");
         Check(request.Gate, Expect);
         foreach (var name in request.Keep.IsDefault ? [] : request.Keep) Expect(Sublayer.TryParse(name, out _), "keep", name, "a sublayer such as attn:0 or ffn:7");

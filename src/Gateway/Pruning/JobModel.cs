@@ -32,7 +32,7 @@ public sealed record PruneOrder
 {
     public required PruneBudget Budget { get; init; }
 
-    public SearchKind Search { get; init; } = SearchKind.RacingGreedy;
+    public SearchKind Search { get; init; } = SearchKind.Auto;
 
     public DistanceKind Distance { get; init; } = DistanceKind.JensenShannon;
 
@@ -45,7 +45,7 @@ public sealed record PruneOrder
     public int? MaxHealingTokens { get; init; }
     public ImmutableArray<PruneGrain> Grains { get; init; } = [];
 
-    public int SlicesPerFfn { get; init; } = PruneRequest.DefaultSlicesPerFfn;
+    public int SlicesPerFfn { get; init; }
 
     public ChannelOrder ChannelOrder { get; init; } = ChannelOrder.Importance;
 

@@ -20,14 +20,14 @@ public static partial class PruneOrderReader
         return new PruneOrder
         {
             Budget = Budget(body),
-            Search = body.Word<SearchKind>("search") ?? SearchKind.RacingGreedy,
+            Search = body.Word<SearchKind>("search") ?? SearchKind.Auto,
             Distance = body.Word<DistanceKind>("distance") ?? DistanceKind.JensenShannon,
             DistanceTokens = body.Word<DistanceTokens>("distance_tokens") ?? DistanceTokens.All,
             TopK = body.Integer("top_k", 1, 65_536) ?? PruneRequest.DefaultTopK,
             Healing = body.Word<HealingKind>("healing") ?? HealingKind.Auto,
             MaxHealingTokens = body.Integer("max_healing_tokens", 16, 10_000_000),
             Grains = body.Words<PruneGrain>("grains"),
-            SlicesPerFfn = body.Integer("slices_per_ffn", 1, 65_536) ?? PruneRequest.DefaultSlicesPerFfn,
+            SlicesPerFfn = body.Integer("slices_per_ffn", 1, 65_536) ?? 0,
             ChannelOrder = body.Word<ChannelOrder>("channel_order") ?? ChannelOrder.Importance,
             Gate = new GateThresholds
             {

@@ -23,6 +23,9 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
     /// <summary>Only deci has places for sites and biases (design §6).</summary>
     private bool Heals => Request.Healing != HealingKind.None && LeanForm.Of(full.File.Model).Architecture == "deci";
 
+    /// <summary>Whether kept projections are fitted anew.</summary>
+    public bool Fits => Heals && Request.Healing is HealingKind.Refit or HealingKind.Auto;
+
     private bool HasSites => Heals && Request.Healing is HealingKind.LowRank or HealingKind.Auto;
 
     /// <summary>What a removal saves once healing has spent its share: a job that is to remove N bytes removes N and what healing costs.</summary>
@@ -37,7 +40,7 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
         progress.Phase(PrunePhase.Healing, 0, 1);
         var (set, generated) = FitSet(progress, cancellationToken);
         var options = new HealingOptions(
-            Request.Healing is HealingKind.Refit or HealingKind.Auto ? ProjectionHealing.Weights : ProjectionHealing.Biases,
+            Fits ? ProjectionHealing.Weights : ProjectionHealing.Biases,
             HasSites ? HealingOptions.LargestRank : 0,
             true,
             context.Threads)
@@ -51,10 +54,13 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
 
     private long SiteBytes => HealingSite.BytesOf(full.Shape.EmbeddingLength, HealingOptions.RankStep);
 
-    /// <summary>Half traffic, half general text: traffic is healed as well by it, and other text does not get worse (design §7).</summary>
+    /// <summary>
+    /// Half traffic, half general text: traffic is healed as well by it, and other text does not get worse (design §7). Where there is less traffic than that, the model goes on with
+    /// recorded conversations of its own.
+    /// </summary>
     private (CalibrationSet Set, int Generated) FitSet(JobProgress progress, CancellationToken cancellationToken)
     {
-        var recorded = traffic.Healing ?? traffic.Calibration;
+        var recorded = Regrown(traffic.Healing ?? traffic.Calibration, progress, cancellationToken);
         if (traffic.General is { } general) return (new CalibrationSet("healing", [.. recorded.Sequences, .. general.Sequences]), 0);
         var wanted = Math.Max(Request.HealingTokens - recorded.TokenCount, TextTokens);
         var path = Path.Combine(Request.WorkFolder, "general-text.json");
@@ -68,6 +74,23 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
         }
 
         return (new CalibrationSet("healing", [.. recorded.Sequences, .. kept.Value]), 100);
+    }
+
+    private CalibrationSet Regrown(CalibrationSet recorded, JobProgress progress, CancellationToken cancellationToken)
+    {
+        var missing = (Request.HealingTokens / 2) - recorded.TokenCount;
+        if (missing < TextTokens) return recorded;
+        var path = Path.Combine(Request.WorkFolder, "regrown-text.json");
+        var fingerprint = string.Create(CultureInfo.InvariantCulture, $"{full.Sha256} {missing} {Request.Seed} {recorded.TokenCount}");
+        var texts = KeptTexts.Read(path, fingerprint);
+        if (texts is null)
+        {
+            texts = RegrownText.Make(
+                full.Model, recorded, missing, Request.MaxSequenceTokens, Request.Seed, context.Threads, done => progress.Phase(PrunePhase.Healing, done * 100 / missing, 100 + full.Shape.Sublayers().Count()), cancellationToken);
+            KeptTexts.Write(path, fingerprint, texts.Value);
+        }
+
+        return recorded with { Sequences = [.. recorded.Sequences, .. texts.Value] };
     }
 
     private string Fingerprint(CutMask mask, CalibrationSet set)

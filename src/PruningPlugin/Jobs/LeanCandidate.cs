@@ -113,7 +113,7 @@ internal sealed class LeanCandidate : IDisposable
     private void Write(CancellationToken cancellationToken)
     {
         _progress.Phase(PrunePhase.Writing, 0, 1);
-        var method = $"{Word(Request.Search)}/{Word(Request.Distance)}";
+        var method = $"{Word(_point.Search)}/{Word(Request.Distance)}";
         var provenance = new Provenance(_full.Sha256, [.. _point.Steps.Select(step => step.Removed)], [.. _point.Steps.Select(step => step.Distance)], method);
         GgufWriter.Write(Rewriters.For(_full.Shape.Architecture).Plan(_full.File, _point.Mask, provenance, _healed), Path, null, cancellationToken);
         _progress.Phase(PrunePhase.Writing, 1, 1);

@@ -3,6 +3,7 @@ using FinerCut.Calibration;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Checkpoints;
+using FinerCut.Pruning.Elimination;
 using FinerCut.Pruning.Memory;
 using FinerCut.Pruning.Reports;
 using FinerCut.Pruning.Scoring;
@@ -14,7 +15,8 @@ namespace FinerCut.Pruning.Jobs;
 /// <summary>A mask that a search came by.</summary>
 /// <param name="Steps">That led to it.</param>
 /// <param name="Bytes">Gone with it, healing's share taken off.</param>
-internal sealed record PathPoint(CutMask Mask, long Bytes, ImmutableArray<PruneStep> Steps);
+/// <param name="Search">That came by it.</param>
+internal sealed record PathPoint(CutMask Mask, long Bytes, ImmutableArray<PruneStep> Steps, SearchKind Search);
 
 /// <summary>What a job's search found.</summary>
 /// <param name="Path">At least one; the last is where the search ended.</param>
@@ -41,17 +43,19 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
         [.. NamedIn(request.Keep), .. shape.Sublayers().Where(sublayer => request.Only is { } only && sublayer.Kind != only)];
 
     /// <param name="priced">From what removals save to what they save once healing has spent its share.</param>
+    /// <param name="fits">Whether what is left will be fitted anew.</param>
     /// <param name="cancellationToken">Stops within one evaluation; the journal is saved.</param>
-    public SearchOutcome Run(Func<UnitCosts, UnitCosts> priced, CancellationToken cancellationToken)
+    public SearchOutcome Run(Func<UnitCosts, UnitCosts> priced, bool fits, CancellationToken cancellationToken)
     {
         var journal = EvaluationJournal.Open(
             Path.Combine(Request.WorkFolder, "checkpoint.json"), JobFingerprint.Of(Request, full.Sha256, calibration));
         var grains = GrainsOf(Request);
         var notes = ImmutableArray.CreateBuilder<string>();
-        var units = UnitsFor(grains, notes, cancellationToken);
+        var options = JobMemory.Options(full.Shape, Request, context.Threads);
+        var plan = PlanFor(grains, fits, options, notes, cancellationToken);
+        var units = plan?.Units ?? UnitsFor(grains, notes, cancellationToken);
         var budget = JobBudget.Open(context, full, units, cancellationToken);
         var steps = new List<PruneStep>();
-        var options = JobMemory.Options(full.Shape, Request, context.Threads);
         using var scorer = GraphMaskScorer.Create(
             full.Model, units, calibration, Request.Distance, options,
             (done, all) => progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
@@ -75,11 +79,11 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
         };
         try
         {
-            var found = SearchFor(problem, cancellationToken).Run(problem, journaled, progress, cancellationToken);
+            var found = SearchFor(problem, plan, cancellationToken).Run(problem, journaled, progress, cancellationToken);
             return found.Count == 0
                 ? throw new JobFailure(JobErrorCodes.BudgetUnreachable, "budget: nothing may be removed.")
                 : new SearchOutcome(
-                    [.. found.Select((step, index) => new PathPoint(step.Mask, step.BytesRemoved, [.. steps.Take(index + 1)]))], problem.Costs, budget, notes.ToImmutable(), Sensitivities.Of(journal, units));
+                    [.. found.Select((step, index) => new PathPoint(step.Mask, step.BytesRemoved, [.. steps.Take(index + 1)], Kind(plan)))], problem.Costs, budget, notes.ToImmutable(), Sensitivities.Of(journal, units));
         }
         catch (OperationCanceledException)
         {
@@ -99,8 +103,37 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
         _ => Moves.AllGrains,
     };
 
-    private ISearch SearchFor(SearchProblem problem, CancellationToken cancellationToken) => Request.Search switch
+    private SearchKind Kind(EliminationPlan? plan) => plan is not null ? SearchKind.Surgeon : Request.Search == SearchKind.Auto ? SearchKind.RacingGreedy : Request.Search;
+
+    /// <summary>The surgeon's plan where it is asked for, or nothing else is and it can be had.</summary>
+    private EliminationPlan? PlanFor(ImmutableArray<PruneGrain> grains, bool fits, ScoringOptions options, ImmutableArray<string>.Builder notes, CancellationToken cancellationToken)
     {
+        if (Request.Search is not (SearchKind.Surgeon or SearchKind.Auto)) return null;
+        var obstacle = !fits ? "what is left is not fitted anew (healing refit or auto, and a model that is written as deci)"
+            : !EliminationPlan.Covers(full.File.Model, full.Shape) ? "an output projection is of a type that is not written here"
+            : Request.Budget is { Sublayers: not null } ? "a budget of sublayers counts whole ones"
+            : Request.ChannelOrder == ChannelOrder.File ? "channel_order file leaves it no choice of channels"
+            : !grains.Contains(PruneGrain.KvGroup) && !grains.Contains(PruneGrain.FfnSlice) ? "no grain is finer than a sublayer" : null;
+        if (obstacle is not null)
+        {
+            if (Request.Search == SearchKind.Surgeon) throw new JobFailure(JobErrorCodes.BadRequest, $"search: surgeon cannot be had: {obstacle}. Ask for racing_greedy.");
+            notes.Add($"Searched by races: {obstacle}.");
+            return null;
+        }
+
+        var made = EliminationPlan.Make(
+            full.Model, full.File, full.Shape, grains, Request.SlicesPerFfn > 0 ? Request.SlicesPerFfn : EliminationPlan.Slices, calibration, options,
+            (done, all) => progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
+        notes.Add("Distances of the steps are the surgeon's predictions of the healed model's (docs/pruning.md); the gate's figures are measured.");
+
+        // The moments were most of what was held.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
+        return made;
+    }
+
+    private ISearch SearchFor(SearchProblem problem, EliminationPlan? plan, CancellationToken cancellationToken) => Kind(plan) switch
+    {
+        SearchKind.Surgeon => new SurgeonSearch(plan!.Errors),
         SearchKind.Paper or SearchKind.Sleb => new PaperSearch(),
         SearchKind.LazyGreedy => new LazyGreedySearch(FirstShare),
         SearchKind.RacingGreedy => new RacingGreedySearch(),
@@ -118,7 +151,8 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
     private UnitMap UnitsFor(ImmutableArray<PruneGrain> grains, ImmutableArray<string>.Builder notes, CancellationToken cancellationToken)
     {
         var model = full.File.Model;
-        if (!full.Shape.FfnUnits || !grains.Contains(PruneGrain.FfnSlice) || Request.ChannelOrder == ChannelOrder.File) return FileUnits.For(model, full.Shape, grains, Request.SlicesPerFfn, null);
+        var slices = Request.SlicesPerFfn > 0 ? Request.SlicesPerFfn : PruneRequest.DefaultSlicesPerFfn;
+        if (!full.Shape.FfnUnits || !grains.Contains(PruneGrain.FfnSlice) || Request.ChannelOrder == ChannelOrder.File) return FileUnits.For(model, full.Shape, grains, slices, null);
         if (ChannelImportance.WithoutNorms(model).FirstOrDefault() is { } tensor)
         {
             notes.Add($"FFN channels are ranked by their activations alone where the type of ffn_down is not decoded here ({tensor} and others of its type).");
@@ -126,6 +160,6 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
 
         var energies = ChannelProbe.Measure(full.Model, full.Shape, calibration, new ScoringOptions(context.Threads), cancellationToken);
         _importance = ChannelImportance.Of(full.File, energies);
-        return FileUnits.For(model, full.Shape, grains, Request.SlicesPerFfn, _importance);
+        return FileUnits.For(model, full.Shape, grains, slices, _importance);
     }
 }

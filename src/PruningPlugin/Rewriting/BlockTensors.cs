@@ -1,13 +1,14 @@
 using System.Collections.Immutable;
 using FinerCut.Gguf;
 using FinerCut.Masks;
+using FinerCut.Pruning.Healing;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Pruning.Shapes;
 
 namespace FinerCut.Pruning.Rewriting;
 
-/// <summary>Tensors of a lean file's blocks: those kept of the source, cut where units are gone, and stand-ins that add nothing.</summary>
-internal sealed class BlockTensors(GgufShards source, CutMask mask, LeanForm form)
+/// <summary>Tensors of a lean file's blocks: those kept of the source, cut where units are gone, projections that were fitted anew, and stand-ins that add nothing.</summary>
+internal sealed class BlockTensors(GgufShards source, CutMask mask, LeanForm form, HealedModel healed)
 {
     private readonly ModelShape _shape = mask.Units.Shape;
 
@@ -78,6 +79,9 @@ internal sealed class BlockTensors(GgufShards source, CutMask mask, LeanForm for
     {
         var channels = ChannelRanges.Of(mask, sublayer).Select(range => new GgufRange(range.Start, range.End - range.Start)).ToArray();
         if (FileUnits.IsShared(tensor.Name) || (channels.Length == 0 && tensor.Tensor.Shape.Length > 2)) return GgufTensorPlan.Whole(tensor.File, tensor.Tensor) with { Name = tensor.Name };
+
+        var weight = healed.Projections.FirstOrDefault(projection => projection.Sublayer == sublayer && $"{projection.Tensor}.weight" == tensor.Name);
+        if (weight is { Weights.Length: > 0 }) return new GgufTensorPlan(tensor.Name, weight.Type, [weight.Columns, weight.Rows], GgufContent.Bytes(weight.Weights.AsMemory()));
 
         // Columns of what takes the channels; rows of what makes them, of K and V one head a group.
         if (tensor.Name is "attn_output.weight" or "ffn_down.weight") return tensor.WithoutColumns(channels);

@@ -29,8 +29,8 @@ internal static class HealedTensors
         ];
     }
 
-    /// <summary>Puts healed projections in place of those kept, and says what was healed.</summary>
-    public static void Put(GgufEdit edit, GgufShards source, IReadOnlyList<PackedBlock> blocks, HealedModel healed)
+    /// <summary>Adds healed projections' biases, and says what was healed.</summary>
+    public static void PutBiases(GgufEdit edit, GgufShards source, IReadOnlyList<PackedBlock> blocks, HealedModel healed)
     {
         if (healed.IsEmpty) return;
         foreach (var projection in healed.Projections)
@@ -38,11 +38,6 @@ internal static class HealedTensors
             var attention = projection.Sublayer.Kind == SublayerKind.Attention;
             var block = Enumerable.Range(0, blocks.Count).Single(index => (attention ? blocks[index].Attention : blocks[index].Ffn) == projection.Sublayer.Block);
             var name = $"blk.{block}.{projection.Tensor}";
-            if (projection.Weights.Length > 0)
-            {
-                edit.Replace($"{name}.weight", new GgufTensorPlan($"{name}.weight", projection.Type, [projection.Columns, projection.Rows], GgufContent.Bytes(projection.Weights.AsMemory())));
-            }
-
             if (projection.Bias.Length == 0) continue;
             var sum = projection.Bias.ToArray();
             if (source.Find($"blk.{projection.Sublayer.Block}.{projection.Tensor}.bias") is var (file, tensor))

@@ -32,8 +32,8 @@ public sealed class PackingRewriter(string architecture) : IArchitectureRewriter
         var regular = form is { Architecture: "deci", Heads: HeadOrder.Same } && counts.All(count => count == counts[0]) && healed.IsEmpty;
         SetKeys(edit, source.Model, counts, blocks, mask.Units.Shape, regular ? Architecture : form.Architecture);
         provenance.AddTo(edit);
-        AddTensors(edit, source, blocks, new BlockTensors(source, mask, form), HasAttentionFree(form));
-        HealedTensors.Put(edit, source, blocks, healed);
+        AddTensors(edit, source, blocks, new BlockTensors(source, mask, form, healed), HasAttentionFree(form));
+        HealedTensors.PutBiases(edit, source, blocks, healed);
         return edit;
     }
 

@@ -38,7 +38,7 @@ public class ContractJsonTests
         const string Least = """{"job_id":"j","model_path":"m","output_path":"o","work_folder":"w","calibration_path":"c","held_out_path":"h","budget":{"fraction":0.1},"gate":{"max_mean_kl":1}}""";
         var request = JsonSerializer.Deserialize(Least, ContractJson.Default.PruneRequest)!;
         Assert.Equal(Request.MaxCalibrationTokens, request.MaxCalibrationTokens);
-        Assert.Equal(SearchKind.RacingGreedy, request.Search);
+        Assert.Equal(SearchKind.Auto, request.Search);
         Assert.Equal(new GateThresholds { MaxMeanKl = 1 }, request.Gate);
         Assert.Empty(request.Keep);
         Assert.Empty(request.Grains);

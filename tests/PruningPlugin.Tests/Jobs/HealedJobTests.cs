@@ -33,7 +33,7 @@ public sealed class HealedJobTests : IDisposable
     {
         Model.WriteTo(Request.ModelPath);
         var phases = new List<PrunePhase>();
-        var result = await PruneAsync(Request with { Healing = kind }, line => phases.Add(line.Phase));
+        var result = await PruneAsync(Request with { Healing = kind, Search = SearchKind.RacingGreedy }, line => phases.Add(line.Phase));
         Assert.Null(result.Error);
         Assert.Equal(PruneOutcome.Passed, result.Outcome);
         Assert.Contains(PrunePhase.Healing, phases);
@@ -51,6 +51,62 @@ public sealed class HealedJobTests : IDisposable
         long Blocks(GgufFile file) => file.Model.Tensors.Where(tensor => tensor.Name.StartsWith("blk.", StringComparison.Ordinal)).Sum(tensor => tensor.ByteCount);
         var standIns = 8 * 4 * 4 * 128 * sizeof(float);
         Assert.True(Blocks(lean) <= (0.7 * Blocks(full)) + standIns, $"{Blocks(lean)} of {Blocks(full)} bytes are left");
+    }
+
+    /// <summary>Single channels go, in every type whose blocks they are cut from: the file is the mask healed, and loads.</summary>
+    [Theory]
+    [InlineData(GgmlType.Q4_0)]
+    [InlineData(GgmlType.Q4_1)]
+    [InlineData(GgmlType.Q5_0)]
+    [InlineData(GgmlType.Q5_1)]
+    [InlineData(GgmlType.Q8_0)]
+    [InlineData(GgmlType.F16)]
+    [InlineData(GgmlType.F32)]
+    public async Task The_surgeon_takes_single_channels_of_any_type(GgmlType type)
+    {
+        (Model with { Weights = type }).WriteTo(Request.ModelPath);
+        var result = await PruneAsync(Request with { Budget = new PruneBudget(Fraction: 0.25), Search = SearchKind.Surgeon, SlicesPerFfn = 8 });
+        Assert.Null(result.Error);
+        Assert.Equal(PruneOutcome.Passed, result.Outcome);
+        var check = Assert.Single(result.Gate!.Checks, check => check.Name == Gate.HealedFileKl);
+        Assert.True(check.Passed, $"{check.Value.Mean}");
+        Assert.Equal(8, result.Evaluations);
+        using var full = GgufFile.Open(Request.ModelPath);
+        using var lean = GgufFile.Open(Request.OutputPath);
+        Assert.Equal("surgeon/jensen_shannon", lean.Model.Get("finercut.method").GetText());
+        long Blocks(GgufFile file) => file.Model.Tensors.Where(tensor => tensor.Name.StartsWith("blk.", StringComparison.Ordinal)).Sum(tensor => tensor.ByteCount);
+        Assert.InRange(Blocks(lean) / (double)Blocks(full), 0.68, 0.76);
+        var widths = lean.Model.GetInt32s("deci.feed_forward_length", 4);
+        Assert.Contains(widths, width => width is < 512 and > 1);
+        Assert.All(lean.Model.Tensors.Where(tensor => tensor.Name.EndsWith("ffn_down.weight", StringComparison.Ordinal)), tensor => Assert.Equal(type, tensor.Type));
+    }
+
+    /// <summary>K-quants have blocks of 256 channels: FFN widths stay multiples of that.</summary>
+    [Theory]
+    [InlineData(GgmlType.Q4_K)]
+    [InlineData(GgmlType.Q6_K)]
+    public async Task The_surgeon_keeps_to_the_blocks_of_k_quants(GgmlType type)
+    {
+        (Model with { Weights = type, Embedding = 256, FeedForward = 1024, Blocks = 3 }).WriteTo(Request.ModelPath);
+        var result = await PruneAsync(Request with { Budget = new PruneBudget(Fraction: 0.25), Grains = [PruneGrain.FfnSlice], Search = SearchKind.Surgeon });
+        Assert.Null(result.Error);
+        Assert.Equal(PruneOutcome.Passed, result.Outcome);
+        using var lean = GgufFile.Open(Request.OutputPath);
+        Assert.Contains(lean.Model.GetInt32s("deci.feed_forward_length", 3), width => width is < 1024 and > 1);
+        Assert.All(lean.Model.GetInt32s("deci.feed_forward_length", 3), width => Assert.True(width == 1 || width % 256 == 0));
+    }
+
+    [Fact]
+    public async Task The_surgeon_says_why_it_cannot_be_had_and_otherwise_races_are_run()
+    {
+        Model.WriteTo(Request.ModelPath);
+        var asked = await PruneAsync(Request with { Search = SearchKind.Surgeon, Healing = HealingKind.None });
+        Assert.Equal("bad_request", asked.Error?.Code);
+        Assert.Contains("racing_greedy", asked.Error!.Message, StringComparison.Ordinal);
+        var left = await PruneAsync(Request with { Healing = HealingKind.None });
+        Assert.Null(left.Error);
+        Assert.Contains(left.Notes, note => note.StartsWith("Searched by races", StringComparison.Ordinal));
+        Assert.Contains(left.Gate!.Checks, check => check.Name == Gate.MaskedFileDifference);
     }
 
     [Fact]

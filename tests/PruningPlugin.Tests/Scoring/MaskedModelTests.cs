@@ -49,6 +49,20 @@ public class MaskedModelTests
         }
     }
 
+    /// <summary>Every other block of channels: more ranges than are zeroed one by one.</summary>
+    [Fact]
+    public void Channels_all_over_a_row_are_gone_bit_by_bit()
+    {
+        using var bench = Workbench.Tiny(Models[0] with { FeedForward = 768 });
+        var whole = UnitMap.Sublayers(bench.Shape);
+        var units = new UnitMap(bench.Shape, 32, [.. whole.Parts.Select((parts, order) => order % 2 == 0 ? parts : [[.. Enumerable.Range(0, 12).Select(at => 2 * at)], [.. Enumerable.Range(0, 12).Select(at => (2 * at) + 1)]])]);
+        var set = bench.RandomTokens(5, 50, 20);
+        var mask = CutMask.Of(units, [units.IndexOf(new Unit(new Sublayer(1, SublayerKind.Ffn), 0)), units.IndexOf(new Unit(new Sublayer(3, SublayerKind.Ffn), 1))]);
+        var masked = bench.MaskedLogits(set, mask);
+        Assert.True(Workbench.MaxDifference(masked, bench.MaskedLogits(set, CutMask.None(units))) > 1e-3, "the mask changed nothing");
+        Assert.Equal(0, Workbench.MaxDifference(masked, Workbench.FileLogits(bench.Rewrite(mask), set)));
+    }
+
     [Fact]
     public void The_first_attention_may_go_and_the_head_length_stays_known()
     {
