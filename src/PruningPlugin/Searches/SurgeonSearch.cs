@@ -20,6 +20,9 @@ public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
     /// <summary>Share of a sublayer's units that its sensitivity is scored on: few enough for small errors, enough to stand out from rounding.</summary>
     private const double ProbeShare = 1.0 / 3;
 
+    /// <summary>Share of the tokens that sensitivities are scored on: they are ratios between sublayers, not distances to report.</summary>
+    private const double TokenShare = 0.25;
+
     /// <summary>Steps that a budget is reported in.</summary>
     private const int Steps = 12;
 
@@ -68,7 +71,7 @@ public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
     private double Sensitivity(SearchRun run, int[] queue)
     {
         var probe = queue[..Math.Max(1, (int)(ProbeShare * queue.Length))];
-        var score = run.Score(CutMask.Of(run.Mask.Units, probe), 1);
+        var score = run.Score(CutMask.Of(run.Mask.Units, probe), TokenShare);
         return double.IsFinite(score) ? Math.Max(score, 0) / Math.Max(probe.Sum(unit => errors[unit].Plain), double.Epsilon) : double.PositiveInfinity;
     }
 
