@@ -42,7 +42,7 @@ public class ContractJsonTests
         Assert.Equal(new GateThresholds { MaxMeanKl = 1 }, request.Gate);
         Assert.Empty(request.Keep);
         Assert.Empty(request.Grains);
-        Assert.Equal(PruneRequest.DefaultSlicesPerFfn, request.SlicesPerFfn);
+        Assert.Equal(0, request.SlicesPerFfn);
         Assert.Empty(PruneRequestCheck.Check(request));
         var conversation = JsonSerializer.Deserialize("""{"id":"c","prompt":"x"}""", ContractJson.Default.RecordedConversation)!;
         Assert.Equal("", conversation.Answer);
@@ -55,7 +55,7 @@ public class ContractJsonTests
         var request = Request with
         {
             JobId = "", OutputPath = Request.ModelPath, Budget = new PruneBudget(Sublayers: 0, Fraction: 1.5, Bytes: 5), Gate = new GateThresholds { Confidence = 1 }, Keep = ["attn"],
-            MaxSequenceTokens = 1, MinTokens = 5000, WarmUp = true, SlicesPerFfn = 0,
+            MaxSequenceTokens = 1, MinTokens = 5000, WarmUp = true, SlicesPerFfn = -1,
         };
         var defects = PruneRequestCheck.Check(request);
         string[] paths = ["budget", "budget.fraction", "budget.sublayers", "gate.confidence", "job_id", "keep", "max_calibration_tokens", "max_held_out_tokens", "max_sequence_tokens", "output_path", "slices_per_ffn", "warm_up"];
