@@ -18,6 +18,7 @@ public static class CommandTree
         KeyCommands.Create(),
         ModelCommands.Create(),
         JobCommands.Create(),
+        HealthCommand.Create(),
         new Command("prune", "Prunes a model file by a job file, without a gateway."),
         new Command("eval", "Measures a model file, alone or against another."),
         new Command("gguf", "Looks into GGUF files, checks, compares, cuts, splits and edits them."),

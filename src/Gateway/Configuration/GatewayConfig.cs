@@ -127,6 +127,8 @@ public sealed record ModelConfig
     /// <summary>0 leaves it to the Worker.</summary>
     public required int Threads { get; init; }
 
+    public DeviceConfig Device { get; init; } = new();
+
     /// <summary>How long a replaced version may finish its streams.</summary>
     public required TimeSpan DrainTimeout { get; init; }
 

@@ -149,6 +149,7 @@ public static partial class GatewayConfigReader
             ContextSize = section.Integer("ContextSize", 4096, 64, 1 << 24),
             Parallel = section.Integer("Parallel", 4, 1, 256),
             Threads = section.Integer("Threads", 0, 0, 1024),
+            Device = DeviceConfig.Read(section.Section("Device")),
             DrainTimeout = section.Seconds("DrainTimeoutSeconds", 300, 0, 86400),
             Recording = Recording(section.Section("Recording")),
             Load = section.Word("Load", LoadMoment.Start),

@@ -121,7 +121,7 @@ public sealed partial class RolloutOwner(string modelId, LiveConfig live, Rollou
     private static ApiError TrialRuns(VersionModel tried) =>
         ApiError.Conflict($"Version {tried.Id} is on trial ({tried.State}): promote it or roll it back first.", "trial_runs");
 
-    private WorkerSpec Spec(VersionModel version) => new(Model.Id, version.Id, version.Path, Model.ContextSize, Model.Parallel, Model.Threads);
+    private WorkerSpec Spec(VersionModel version) => new(Model.Id, version.Id, version.Path, Model.ContextSize, Model.Parallel, Model.Threads) { Device = Model.Device };
 
     private RolloutChange RegisterFull(VersionModel? known)
     {

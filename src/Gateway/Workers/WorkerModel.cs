@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using FinerCut.Gateway.Configuration;
 
 namespace FinerCut.Gateway.Workers;
 
@@ -34,6 +35,8 @@ public enum WorkerState
 public sealed record WorkerSpec(string ModelId, string VersionId, string ModelPath, int ContextSize, int Parallel, int Threads)
 {
     public string WorkerId => ModelId + "/" + VersionId + (Destination is null ? "" : "/" + Destination);
+
+    public DeviceConfig Device { get; init; } = new();
 
     /// <summary>Name of an external destination; null for a worker of this gateway.</summary>
     public string? Destination { get; init; }

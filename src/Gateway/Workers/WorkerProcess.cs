@@ -57,6 +57,7 @@ public sealed class WorkerProcess : IAsyncDisposable
                 "--ctx-size", $"{spec.ContextSize}", "--parallel", $"{spec.Parallel}", "--threads", $"{spec.Threads}", "--supervised",
             },
         };
+        foreach (var argument in spec.Device.Arguments) start.ArgumentList.Add(argument);
         start.Environment["LLAMA_API_KEY"] = key;
         return new WorkerProcess(Process.Start(start)!, key, logger);
     }
