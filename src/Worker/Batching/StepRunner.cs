@@ -1,25 +1,11 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
 using FinerCut.Runtime;
-using FinerCut.Worker.Adapters;
 using FinerCut.Worker.Completions;
-using FinerCut.Worker.Sequences;
 using FinerCut.Worker.Speculation;
 using FinerCut.Worker.Telemetry;
 
 namespace FinerCut.Worker.Batching;
-
-/// <summary>What a context is made of, handed to the loop's thread as a whole.</summary>
-public sealed record BatchContext(ILlamaSession Session, IVocabulary Vocabulary, SequenceStore Store)
-{
-    public AdapterScales Adapters { get; init; } = AdapterScales.None;
-
-    /// <summary>Null = nothing is guessed. Needs memory whose end can be cut.</summary>
-    public IDrafter? Drafter { get; init; }
-
-    /// <summary>Most tokens of a batch that may ask for logits.</summary>
-    public int Outputs { get; init; } = int.MaxValue;
-}
 
 /// <summary>Runs steps: plans a batch, computes it, samples, hands tokens out and ends generations. Belongs to the loop's thread.</summary>
 internal sealed class StepRunner(BatchContext context, BatchConfig config, Roster roster, WorkerMeters meters, TimeProvider clock)

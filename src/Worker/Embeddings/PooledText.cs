@@ -54,6 +54,7 @@ internal static class PooledText
         for (var i = 0; i < tokens.Length; i++) batch.Add(tokens[i], i, 0, logits: true);
         context.Session.Memory.Clear();
         if (context.Session.Decode(batch) != DecodeStatus.Done) throw new LlamaException(LlamaErrorCode.DecodeFailed, "There was no room for the text.");
+        context.Meters?.OnPrompt(tokens.Length);
         return ((IEmbeddings)context.Session.GetService(typeof(IEmbeddings))!).OfSequence(0).ToArray();
     }
 }

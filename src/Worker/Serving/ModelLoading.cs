@@ -59,6 +59,7 @@ internal sealed class ModelLoading(ServeConfig config, ILlamaRuntime runtime, Wo
                 {
                     Adapters = EngineParts.OpenAdapters(config.Engine, session),
                     Drafter = new EngineParts(config, runtime, logger).OpenDrafter(model, info, traits),
+                    Meters = meters,
                     Outputs = Math.Min(outputs, info.BatchSize),
                 },
                 new BatchConfig

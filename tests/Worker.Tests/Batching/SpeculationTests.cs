@@ -78,11 +78,14 @@ public class SpeculationTests
         Assert.True(NgramDrafter.Following([1, 2], 2).IsEmpty);
     }
 
-    [Fact]
-    public async Task AFullContextForgetsItsMiddle()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task AFullContextForgetsItsMiddle(bool guesses)
     {
         var session = new FakeSession(64, 4);
-        using var loop = Start(session, limit: 32, shifts: true);
+        using var drafter = new Oracle(session, new Random(1), rightInTen: 7);
+        using var loop = Start(session, guesses ? drafter : null, limit: 32, shifts: true);
         var prompt = Prompt(1, 8);
         var (text, end) = await RunAsync(loop, new GenerationRequest { Prompt = prompt, MaxTokens = 90, Keep = 4, Sampling = new SamplerOptions() });
         var tokens = prompt.ToList();
