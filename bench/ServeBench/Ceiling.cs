@@ -62,7 +62,12 @@ internal sealed class Ceiling : ITarget, IDisposable
         }
 
         foreach (var sampler in samplers) sampler.Dispose();
-        return new Measure(countPrompts ? tokens.Sum(prompt => prompt.Length) : prompts.Count * answerTokens, clock.GetElapsedTime(began), first);
+        var wall = clock.GetElapsedTime(began);
+        return new Measure(countPrompts ? tokens.Sum(prompt => prompt.Length) : prompts.Count * answerTokens, wall, first)
+        {
+            // No streams here: the mean stands for each.
+            Gaps = answerTokens < 2 ? [] : [.. first.Select(time => (wall - time) / (answerTokens - 1))],
+        };
 
         void Compute()
         {

@@ -11,8 +11,8 @@ internal static class Comparison
         Console.WriteLine(
             $"decode: {load.AnswerTokens} tokens an answer; prefill: about {load.PromptTokens} tokens a prompt; common: {load.PromptTokens} tokens shared by all, {Load.ShortAnswer} an answer; "
             + $"mixed: prompts of 20 to {load.PromptTokens * 2} tokens, {Load.ShortAnswer} an answer; medians of {rounds} rounds");
-        Console.WriteLine("| measure | streams | target | tok/s | TTFT p50 ms | ratio to ceiling | least..most |");
-        Console.WriteLine("|---|---|---|---|---|---|---|");
+        Console.WriteLine("| measure | streams | target | tok/s | TTFT p50 ms | between tokens p50 ms | ratio to ceiling | least..most |");
+        Console.WriteLine("|---|---|---|---|---|---|---|---|");
         foreach (var kind in measures)
         {
             foreach (var count in streams)
@@ -41,9 +41,11 @@ internal static class Comparison
     {
         var ratios = results.Select((result, i) => result.TokensPerSecond / ceiling[i].TokensPerSecond).Order().ToArray();
         var first = Median(results.SelectMany(result => result.FirstTokens).Select(time => time.TotalMilliseconds));
+        var gaps = results.SelectMany(result => result.Gaps).Select(time => time.TotalMilliseconds).ToList();
+        var gap = gaps.Count == 0 ? "" : Median(gaps).ToString("0.0", CultureInfo.InvariantCulture);
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"| {measure} | {streams} | {name} | {Median(results.Select(result => result.TokensPerSecond)):0.0} | {first:0} | {Median(ratios):0.000} | {ratios[0]:0.00}..{ratios[^1]:0.00} |"));
+            $"| {measure} | {streams} | {name} | {Median(results.Select(result => result.TokensPerSecond)):0.0} | {first:0} | {gap} | {Median(ratios):0.000} | {ratios[0]:0.00}..{ratios[^1]:0.00} |"));
     }
 
     private static double Median(IEnumerable<double> values)

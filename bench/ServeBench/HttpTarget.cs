@@ -6,9 +6,9 @@ using System.Text.Json.Nodes;
 namespace FinerCut.ServeBench;
 
 /// <summary>Any OpenAI-compatible server that takes ignore_eos: /v1/completions as event streams.</summary>
-internal sealed class HttpTarget(Uri address, Load load) : ITarget, IDisposable
+internal sealed class HttpTarget(Uri address) : ITarget, IDisposable
 {
-    private readonly HttpClient _http = new(new SocketsHttpHandler { MaxConnectionsPerServer = load.MostStreams }) { BaseAddress = address, Timeout = TimeSpan.FromMinutes(10) };
+    private readonly HttpClient _http = new() { BaseAddress = address, Timeout = TimeSpan.FromMinutes(10) };
 
     public async Task<Measure> RunAsync(Ask ask)
     {

@@ -33,6 +33,10 @@ internal sealed record Load(int AnswerTokens, int PromptTokens, int MostStreams)
 
     public const int ShortAnswer = 24;
 
+    /// <summary>One request of the mixed kind.</summary>
+    public Ask Mixed(int request) =>
+        new([Text(MixedLengths[request % MixedLengths.Length] * PromptTokens / 400, 7_000_000 + request)], ShortAnswer, CountPrompts: false, MayCache: true);
+
     /// <summary>Words are a token each, nearly; texts of other seeds begin otherwise, so that nothing of them can be taken from a cache.</summary>
     public static string Text(int tokens, int seed)
     {

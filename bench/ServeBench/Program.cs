@@ -19,7 +19,15 @@ var beside = new Option<int>("--beside") { Description = "Also measure so many c
 var job = new Option<int>("--job") { Description = "Also measure the gaps between tokens of so many streams, alone and beside a prune job of the same model on the same machine." };
 var jobThreads = new Option<int>("--job-threads") { Description = "Of that job; 0 = what a job takes by itself." };
 var pushy = new Option<bool>("--job-pushy") { Description = "That job does not yield." };
-var root = new RootCommand("Served path against the in-process ceiling.") { streams, rounds, tokens, prompt, threads, model, peer, kinds, beside, job, jobThreads, pushy };
+var rate = new Option<double>("--rate") { Description = "Also send requests at so many a second (Poisson arrivals), answered or not." };
+var seconds = new Option<double>("--seconds") { DefaultValueFactory = _ => 60, Description = "For so long." };
+var firstLimit = new Option<double>("--ttft-limit") { DefaultValueFactory = _ => 4000, Description = "Goodput counts answers that begin within so many ms," };
+var gapLimit = new Option<double>("--itl-limit") { DefaultValueFactory = _ => 400, Description = "with a mean time of so many ms between tokens." };
+var besideRequests = new Option<int>("--beside-requests") { DefaultValueFactory = _ => 5, Description = "Requests of each client beside." };
+var root = new RootCommand("Served path against the in-process ceiling.")
+{
+    streams, rounds, tokens, prompt, threads, model, peer, kinds, beside, besideRequests, rate, seconds, firstLimit, gapLimit, job, jobThreads, pushy,
+};
 root.SetAction(async (parsed, stop) =>
 {
     var path = parsed.GetValue(model) ?? Path.Combine(Places.Repository(), "models", "SmolLM2-135M-Instruct.Q4_1.gguf");
@@ -29,14 +37,19 @@ root.SetAction(async (parsed, stop) =>
     using var ceiling = new Ceiling(loaded, load, parsed.GetValue(threads));
     await using var served = await Served.StartAsync(path, load, parsed.GetValue(threads));
     var targets = new List<(string Name, ITarget Target)> { ("ceiling", ceiling), ("served", served) };
-    using var other = parsed.GetValue(peer) is { } address ? new HttpTarget(new Uri(address), load) : null;
+    using var other = parsed.GetValue(peer) is { } address ? new HttpTarget(new Uri(address)) : null;
     if (other is not null) targets.Add(("peer", other));
     var measures = parsed.GetValue(kinds)!.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(name => Enum.Parse<MeasureKind>(name, ignoreCase: true)).ToArray();
-    await Comparison.RunAsync(targets, measures, counts, parsed.GetValue(rounds), load, stop);
+    if (measures.Length > 0) await Comparison.RunAsync(targets, measures, counts, parsed.GetValue(rounds), load, stop);
     if (parsed.GetValue(job) is > 0 and var listeners) await BesideJob.RunAsync(served.Target, path, listeners, parsed.GetValue(rounds), parsed.GetValue(jobThreads), !parsed.GetValue(pushy), stop);
-    if (parsed.GetValue(beside) is not (> 0 and var clients)) return;
     List<(string Name, HttpTarget Target)> servers = [("served", served.Target)];
     if (other is not null) servers.Add(("peer", other));
-    await Beside.RunAsync(servers, clients, 5, stop);
+    if (parsed.GetValue(beside) is > 0 and var clients) await Beside.RunAsync(servers, clients, parsed.GetValue(besideRequests), stop);
+    if (parsed.GetValue(rate) is > 0 and var perSecond)
+    {
+        await new OpenLoop(
+            perSecond, TimeSpan.FromSeconds(parsed.GetValue(seconds)), TimeSpan.FromMilliseconds(parsed.GetValue(firstLimit)), TimeSpan.FromMilliseconds(parsed.GetValue(gapLimit)))
+            .RunAsync(servers, load, stop);
+    }
 });
 return await root.Parse(args).InvokeAsync();

@@ -28,7 +28,7 @@ internal sealed class Served : ITarget, IAsyncDisposable
         var address = new Uri(JsonSerializer.Deserialize(line, ContractJson.Default.ServeLine)!.Listening);
         using var http = new HttpClient { BaseAddress = address };
         while (!(await http.GetAsync("/health")).IsSuccessStatusCode) await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System);
-        return new Served(process, new HttpTarget(address, load));
+        return new Served(process, new HttpTarget(address));
     }
 
     public HttpTarget Target => _target;

@@ -20,12 +20,14 @@ public interface IEmbeddings
 public interface ISequenceFiles
 {
     /// <summary>Writes beside the path and renames: the file is whole or absent. Returns its bytes.</summary>
+    /// <param name="note">What the caller wants to know again when it is loaded; at most 64 KiB as UTF-8.</param>
     /// <exception cref="LlamaException">StateNotSaved.</exception>
-    long Save(string path, int sequence, ReadOnlySpan<int> tokens);
+    long Save(string path, int sequence, ReadOnlySpan<int> tokens, string note);
 
     /// <summary>Replaces the sequence by the file's and returns its tokens. A file that is refused leaves the sequence; one that does not fit leaves it empty.</summary>
+    /// <param name="check">Sees the note before anything is changed, and may throw.</param>
     /// <exception cref="LlamaException">StateNotLoaded: not such a file, damaged, of another model, or it does not fit.</exception>
-    int[] Load(string path, int sequence);
+    int[] Load(string path, int sequence, Action<string> check);
 }
 
 /// <summary>A loaded LoRA adapter; lives as long as its model.</summary>

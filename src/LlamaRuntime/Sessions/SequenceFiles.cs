@@ -6,21 +6,24 @@ using System.Text;
 namespace FinerCut.Runtime.Native;
 
 /// <summary>
-/// Sequence states in files: "FCSQ0001", number of tokens (i32), bytes of state (i64), the model's fingerprint (32), tokens (i32 each), libllama's state, SHA-256 of all
-/// before it. Little-endian. libllama's own file functions are not used: they assert on files that are cut off.
+/// Sequence states in files: "FCSQ0002", number of tokens (i32), bytes of state (i64), bytes of the note (i32), the model's fingerprint (32), the note, tokens (i32
+/// each), libllama's state, SHA-256 of all before it. Little-endian. libllama's own file functions are not used: they assert on files that are cut off.
 /// </summary>
 internal sealed unsafe class SequenceFiles(Session session, ContextHandle context, SequenceMemory memory, LlamaModelInfo model, NativeLog log) : ISequenceFiles
 {
     private const int HashLength = SHA256.HashSizeInBytes;
-    private const int HeaderLength = 8 + sizeof(int) + sizeof(long) + HashLength;
+    private const int HeaderLength = 8 + sizeof(int) + sizeof(long) + sizeof(int) + HashLength;
+    private const int MostNoteBytes = 1 << 16;
     private const int Chunk = 1 << 20;
 
-    private static ReadOnlySpan<byte> Magic => "FCSQ0001"u8;
+    private static ReadOnlySpan<byte> Magic => "FCSQ0002"u8;
 
-    public long Save(string path, int sequence, ReadOnlySpan<int> tokens)
+    public long Save(string path, int sequence, ReadOnlySpan<int> tokens, string note)
     {
         session.RequireOpen();
         ArgumentException.ThrowIfNullOrEmpty(path);
+        var notes = Encoding.UTF8.GetBytes(note);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(notes.Length, MostNoteBytes);
         if (memory.LastPosition(sequence) < 0)
             throw new LlamaException(LlamaErrorCode.StateNotSaved, $"Sequence {sequence} is empty: there is nothing to save.");
         using var state = new Block((long)Llama.StateSize(context, sequence));
@@ -33,7 +36,8 @@ internal sealed unsafe class SequenceFiles(Session session, ContextHandle contex
             using (var file = new FileStream(beside, FileMode.Create, FileAccess.Write))
             {
                 using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-                Put(file, hash, Header(tokens.Length, state.Length));
+                Put(file, hash, Header(tokens.Length, state.Length, notes.Length));
+                Put(file, hash, notes);
                 Put(file, hash, MemoryMarshal.AsBytes(tokens));
                 for (long at = 0; at < state.Length; at += Chunk) Put(file, hash, state.Slice(at));
                 file.Write(hash.GetHashAndReset());
@@ -50,7 +54,7 @@ internal sealed unsafe class SequenceFiles(Session session, ContextHandle contex
         }
     }
 
-    public int[] Load(string path, int sequence)
+    public int[] Load(string path, int sequence, Action<string> check)
     {
         session.RequireOpen();
         memory.LastPosition(sequence); // its range is checked before the file is read
@@ -58,7 +62,7 @@ internal sealed unsafe class SequenceFiles(Session session, ContextHandle contex
         try
         {
             using var file = File.OpenRead(path);
-            return Load(file, path, sequence);
+            return Load(file, path, sequence, check);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -66,22 +70,25 @@ internal sealed unsafe class SequenceFiles(Session session, ContextHandle contex
         }
     }
 
-    private int[] Load(FileStream file, string path, int sequence)
+    private int[] Load(FileStream file, string path, int sequence, Action<string> check)
     {
         Span<byte> header = stackalloc byte[HeaderLength];
         if (file.ReadAtLeast(header, HeaderLength, throwOnEndOfStream: false) < HeaderLength || !header.StartsWith(Magic))
             throw new LlamaException(LlamaErrorCode.StateNotLoaded, $"{path} is no saved sequence (it does not start with \"{Encoding.ASCII.GetString(Magic)}\").");
         var count = BinaryPrimitives.ReadInt32LittleEndian(header[8..]);
         var length = BinaryPrimitives.ReadInt64LittleEndian(header[12..]);
-        if (count < 0 || length < 0 || length > file.Length || file.Length != HeaderLength + (count * (long)sizeof(int)) + length + HashLength)
+        var notes = BinaryPrimitives.ReadInt32LittleEndian(header[20..]);
+        if (count < 0 || length < 0 || length > file.Length || notes is < 0 or > MostNoteBytes || file.Length != HeaderLength + notes + (count * (long)sizeof(int)) + length + HashLength)
             throw new LlamaException(LlamaErrorCode.StateNotLoaded, $"{path} has {file.Length} bytes, which is not what its header says: it is cut off or damaged.");
-        if (!header[20..].SequenceEqual(Fingerprint()))
+        if (!header[24..].SequenceEqual(Fingerprint()))
             throw new LlamaException(LlamaErrorCode.StateNotLoaded, $"{path} was saved with another model than {model.Path}.");
 
+        var note = new byte[notes];
         var tokens = new int[count];
         using var state = new Block(length);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(header);
+        Take(file, hash, note);
         Take(file, hash, MemoryMarshal.AsBytes(tokens.AsSpan()));
         for (long at = 0; at < length; at += Chunk) Take(file, hash, state.Slice(at));
         Span<byte> expected = stackalloc byte[HashLength];
@@ -89,6 +96,7 @@ internal sealed unsafe class SequenceFiles(Session session, ContextHandle contex
         if (!expected.SequenceEqual(hash.GetHashAndReset()))
             throw new LlamaException(LlamaErrorCode.StateNotLoaded, $"{path} is damaged: its checksum does not match.");
 
+        check(Encoding.UTF8.GetString(note));
         memory.Remove(sequence, -1, -1);
         session.ForgetOutputs();
         var stamp = log.Stamp;
@@ -100,13 +108,14 @@ internal sealed unsafe class SequenceFiles(Session session, ContextHandle contex
             $"{path} is not loaded into sequence {sequence}: {(reason.Length == 0 ? "llama.cpp gives no reason" : reason)}. It needs free KV memory and the KV types and flash attention it was saved with.");
     }
 
-    private byte[] Header(int tokens, long state)
+    private byte[] Header(int tokens, long state, int notes)
     {
         var header = new byte[HeaderLength];
         Magic.CopyTo(header);
         BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(8), tokens);
         BinaryPrimitives.WriteInt64LittleEndian(header.AsSpan(12), state);
-        Fingerprint().CopyTo(header.AsSpan(20));
+        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(20), notes);
+        Fingerprint().CopyTo(header.AsSpan(24));
         return header;
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using FinerCut.Runtime;
 
 namespace FinerCut.Worker.Adapters;
@@ -11,6 +12,7 @@ public sealed class AdapterScales
 {
     private readonly ILoraAdapters? _native;
     private readonly ImmutableArray<LoraAdapter> _adapters;
+    /// <summary>By their numbers; default where a number is free.</summary>
     private readonly List<ImmutableArray<float>> _sets = [];
     private int _used;
     private int _default;
@@ -27,9 +29,15 @@ public sealed class AdapterScales
 
     public static AdapterScales None { get; } = new(null, [], []);
 
+    /// <summary>Sets that have a number.</summary>
+    public int Known => _sets.Count(set => !set.IsDefault);
+
     public int Count => _adapters.Length;
 
     public IEnumerable<string> Paths => _adapters.Select(adapter => adapter.Path);
+
+    /// <summary>SHA-256 of each adapter's file; empty where nothing is saved.</summary>
+    public ImmutableArray<string> Fingerprints { get; init; } = [];
 
     /// <summary>For requests that name none.</summary>
     public ImmutableArray<float> Default
@@ -42,6 +50,26 @@ public sealed class AdapterScales
     /// <param name="scales">Default = those of the context.</param>
     public int Resolve(ImmutableArray<float> scales) => scales.IsDefault ? _default : SetOf(scales);
 
+    /// <summary>A set as text, for whoever has the same adapters' files: "fingerprint:strength" of those that have one.</summary>
+    public string Describe(int set) => _sets[set].IsDefault ? "" : string.Join(' ', _sets[set]
+        .Select((scale, i) => (scale, i)).Where(entry => entry.scale != 0)
+        .Select(entry => string.Create(CultureInfo.InvariantCulture, $"{Fingerprints[entry.i]}:{entry.scale:R}")));
+
+    /// <summary>The number of a set that <see cref="Describe"/> told of; null where an adapter of it is not here.</summary>
+    public int? Find(string description)
+    {
+        ArgumentNullException.ThrowIfNull(description);
+        var scales = new float[Count];
+        foreach (var part in description.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var at = part.IndexOf(':', StringComparison.Ordinal);
+            var adapter = at < 0 ? -1 : Fingerprints.IndexOf(part[..at]);
+            if (adapter < 0 || !float.TryParse(part.AsSpan(at + 1), CultureInfo.InvariantCulture, out scales[adapter])) return null;
+        }
+
+        return SetOf([.. scales]);
+    }
+
     /// <summary>What the next decode uses.</summary>
     public void Use(int set)
     {
@@ -51,10 +79,27 @@ public sealed class AdapterScales
         _used = set;
     }
 
+    /// <summary>Frees the numbers of sets that nobody uses: clients may name any strengths.</summary>
+    /// <param name="used">Numbers that generations or sequences have.</param>
+    public void Keep(IReadOnlySet<int> used)
+    {
+        ArgumentNullException.ThrowIfNull(used);
+        for (var set = 1; set < _sets.Count; set++)
+        {
+            if (set != _used && set != _default && !used.Contains(set)) _sets[set] = default;
+        }
+    }
+
     private int SetOf(ImmutableArray<float> scales)
     {
-        var at = _sets.FindIndex(set => set.SequenceEqual(scales));
+        var at = _sets.FindIndex(set => !set.IsDefault && set.SequenceEqual(scales));
         if (at >= 0) return at;
+        if (_sets.FindIndex(set => set.IsDefault) is >= 0 and var free)
+        {
+            _sets[free] = scales;
+            return free;
+        }
+
         _sets.Add(scales);
         return _sets.Count - 1;
     }

@@ -9,6 +9,9 @@ namespace FinerCut.Worker.Batching;
 /// </summary>
 public sealed class BatchLoop : IDisposable
 {
+    /// <summary>Known sets of adapter strengths from which on those that nobody uses are forgotten.</summary>
+    private const int MostAdapterSets = 64;
+
     private static readonly TimeSpan IdleWait = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentQueue<Generation> _arrivals = new();
@@ -154,6 +157,7 @@ public sealed class BatchLoop : IDisposable
         {
             if (generation.AdapterSet < 0) generation.AdapterSet = _context.Adapters.Resolve(generation.Request.Adapters);
             _roster.Enqueue(generation);
+            if (_context.Adapters.Known > MostAdapterSets) _context.Adapters.Keep(_roster.AdapterSets().ToHashSet());
         }
     }
 

@@ -16,7 +16,12 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
     /// <summary>Cells left free for each sequence at work, so that it does not give way at once.</summary>
     private const int Headroom = 16;
 
+    private readonly PromptPace _pace = new(config.Step);
+
     private int _lastSet;
+
+    /// <summary>Started since one was started for having come first.</summary>
+    private int _overtakers;
 
     /// <summary>Something happened that may let another one start.</summary>
     private bool _changed;
@@ -31,20 +36,25 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
         _changed = true;
     }
 
-    /// <summary>Starts who fits, in the planner's order. An aged request that does not fit holds back those behind it, or it would never start.</summary>
+    /// <summary>
+    /// Starts who fits: the shortest, and every fourth time the one that came first, whatever its length. One that does not fit holds back those behind it,
+    /// or it would never start: with m requests before it, it starts within the next 4 (m + 1) starts.
+    /// </summary>
     /// <returns>Those that were started.</returns>
     public IEnumerable<Generation> Admit()
     {
         if (!_changed) yield break;
         while (Waiting.Count > 0 && Active.Count < config.Parallel)
         {
-            var next = First();
+            var oldest = Waiting.MinBy(generation => generation.ArrivedAt)!;
+            var next = _overtakers >= StepPlanner.OldestPart - 1 ? oldest : Waiting.MinBy(RankOf)!;
             if (!TryStart(next))
             {
                 _changed = false;
                 yield break;
             }
 
+            _overtakers = next == oldest ? 0 : _overtakers + 1;
             Waiting.Remove(next);
             yield return next;
         }
@@ -59,7 +69,7 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
         {
             var generation = Active[i];
             Follow(generation);
-            items[i] = new StepItem(generation.Remaining, RankOf(generation), generation.Leader is not null);
+            items[i] = new StepItem(generation.Remaining, RankOf(generation), generation.ArrivedAt, generation.Leader is not null);
         }
 
         for (var i = 0; i < Active.Count; i++)
@@ -67,13 +77,16 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
             // Who leads others works for them too: their common beginning comes as soon as the first of them would.
             if (Active[i].Leader is not { } leader) continue;
             var at = Active.IndexOf(leader);
-            items[at] = items[at] with { Rank = Math.Min(items[at].Rank, items[i].Rank) };
+            items[at] = items[at] with { Rank = Math.Min(items[at].Rank, items[i].Rank), Arrival = Math.Min(items[at].Arrival, items[i].Arrival) };
         }
 
         adapterSet = NextSet();
         for (var i = 0; i < Active.Count; i++) items[i] = items[i] with { Held = items[i].Held || Active[i].AdapterSet != adapterSet };
-        StepPlanner.Plan(items, config.Step, shares);
+        StepPlanner.Plan(items, config.Step, _pace.Tokens, shares);
     }
+
+    /// <summary>What the last plan took to compute.</summary>
+    public void Record(int tokens, TimeSpan time) => _pace.Record(tokens, time);
 
     /// <summary>The sets of those at work take turns: a context computes with one at a time.</summary>
     private int NextSet()
@@ -88,6 +101,10 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
 
         return _lastSet = next ?? first ?? 0;
     }
+
+    /// <summary>Numbers of the sets that somebody waits with, computes with, or has computed with.</summary>
+    public IEnumerable<int> AdapterSets() =>
+        Waiting.Concat(Active).Select(generation => generation.AdapterSet).Concat(store.All.Where(sequence => sequence.Length > 0).Select(sequence => sequence.AdapterSet));
 
     /// <summary>Frees cells after a decode found none. False where nothing is left to give.</summary>
     public bool MakeRoom()
@@ -123,23 +140,7 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
         }
     }
 
-    private Generation First()
-    {
-        var first = Waiting[0];
-        var least = RankOf(first);
-        foreach (var generation in Waiting)
-        {
-            var rank = RankOf(generation);
-            if (rank >= least) continue;
-            first = generation;
-            least = rank;
-        }
-
-        return first;
-    }
-
-    private double RankOf(Generation generation) =>
-        StepPlanner.Rank(generation.Remaining, clock.GetElapsedTime(generation.ArrivedAt).TotalSeconds, generation.Request.Weight, config.Step);
+    private static double RankOf(Generation generation) => StepPlanner.Rank(generation.Remaining, generation.Request.Weight);
 
     private bool TryStart(Generation generation)
     {

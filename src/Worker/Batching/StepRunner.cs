@@ -1,25 +1,11 @@
 using System.Buffers;
 using System.Runtime.InteropServices;
 using FinerCut.Runtime;
-using FinerCut.Worker.Adapters;
 using FinerCut.Worker.Completions;
-using FinerCut.Worker.Sequences;
 using FinerCut.Worker.Speculation;
 using FinerCut.Worker.Telemetry;
 
 namespace FinerCut.Worker.Batching;
-
-/// <summary>What a context is made of, handed to the loop's thread as a whole.</summary>
-public sealed record BatchContext(ILlamaSession Session, IVocabulary Vocabulary, SequenceStore Store)
-{
-    public AdapterScales Adapters { get; init; } = AdapterScales.None;
-
-    /// <summary>Null = nothing is guessed. Needs memory whose end can be cut.</summary>
-    public IDrafter? Drafter { get; init; }
-
-    /// <summary>Most tokens of a batch that may ask for logits.</summary>
-    public int Outputs { get; init; } = int.MaxValue;
-}
 
 /// <summary>Runs steps: plans a batch, computes it, samples, hands tokens out and ends generations. Belongs to the loop's thread.</summary>
 internal sealed class StepRunner(BatchContext context, BatchConfig config, Roster roster, WorkerMeters meters, TimeProvider clock)
@@ -157,7 +143,9 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
     {
         try
         {
+            var began = clock.GetTimestamp();
             var status = context.Session.Decode(_batch);
+            if (status == DecodeStatus.Done) roster.Record(_batch.Count, clock.GetElapsedTime(began));
             if (status != DecodeStatus.Aborted) return status;
             foreach (var generation in _batched) End(generation, FinishKind.Cancelled);
             return status;
@@ -211,36 +199,41 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
             return;
         }
 
-        if (!DrawAll(generation)) return;
+        var failure = DrawAll(generation);
         for (var i = 0; i < _sampled.Count && !generation.IsEnded; i++)
         {
             _times.Stamp(generation, now);
             Take(generation, _sampled[i], generation.LogitsIndex + i);
         }
+
+        if (failure is not null) End(generation, FinishKind.Failed, failure);
     }
 
     /// <summary>
-    /// Samples the next token and, as long as it is the one that was guessed, the one after it: each from the model's own logits, as if they had
-    /// been computed one by one. What was guessed wrong is taken off the sequence again. False where it ended with a fault.
+    /// Samples the next token and, as long as it was guessed, the one after it: each from the model's own logits, as one by one. Wrong guesses are taken off.
     /// </summary>
-    private bool DrawAll(Generation generation)
+    /// <returns>Why the token after those that were sampled cannot be; null where it is not known to be so.</returns>
+    private GenerationFailure? DrawAll(Generation generation)
     {
         _sampled.Clear();
         var guesses = generation.Guesses.Count;
+        GenerationFailure? failure = null;
         for (var i = 0; i <= guesses; i++)
         {
-            if (Draw(generation, generation.LogitsIndex + i) is not { } token) return false;
+            if (Draw(generation, generation.LogitsIndex + i, out failure) is not { } token) break;
             _sampled.Add(token);
             if (i == guesses || token != generation.Guesses[i] || context.Vocabulary.IsEndOfGeneration(token)) break;
         }
 
-        if (guesses == 0) return true;
+        if (guesses == 0) return failure;
+        // Where a draw failed, all that was sampled before it had been guessed.
+        var right = failure is null ? _sampled.Count - 1 : _sampled.Count;
         generation.Guessed += guesses;
-        generation.GuessedRight += _sampled.Count - 1;
-        meters.OnGuesses(guesses, _sampled.Count - 1);
+        generation.GuessedRight += right;
+        meters.OnGuesses(guesses, right);
         generation.Guesses.Clear();
-        context.Store.Shorten(generation.Sequence!, generation.TokenCount + _sampled.Count - 1);
-        return true;
+        context.Store.Shorten(generation.Sequence!, generation.TokenCount + right);
+        return failure;
     }
 
     private void Take(Generation generation, int token, int logits)
@@ -276,16 +269,17 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
         return true;
     }
 
-    /// <summary>Null where the request's own grammar and biases leave no token: it ends with that fault, and only it.</summary>
-    private int? Draw(Generation generation, int logits)
+    /// <summary>Null where the request's own grammar and biases leave no token: it is to end with that failure, and only it.</summary>
+    private static int? Draw(Generation generation, int logits, out GenerationFailure? failure)
     {
+        failure = null;
         try
         {
             return generation.Sampler!.Sample(logits);
         }
         catch (LlamaException exception)
         {
-            End(generation, FinishKind.Failed, new GenerationFailure("no_token_left", exception.Message, IsRequestFault: true));
+            failure = new GenerationFailure("no_token_left", exception.Message, IsRequestFault: true);
             return null;
         }
     }

@@ -3,7 +3,6 @@ using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using FinerCut.Runtime;
-using FinerCut.Worker.Batching;
 using FinerCut.Worker.OpenAi;
 using FinerCut.Worker.Serving;
 
@@ -55,69 +54,23 @@ internal sealed class EmbeddingEndpoint(WorkerState state)
     private ServedModel Require()
     {
         var model = state.Require();
-        if (model.Pooling is not { } pooling) throw new ApiException(NotSupported("This worker answers; start one with --embeddings for embeddings."));
+        if (model.Pooling is not { } pooling) throw new ApiException(PooledText.NotSupported("This worker answers; start one with --embeddings for embeddings."));
         return pooling is PoolingKind.None or PoolingKind.Rank
-            ? throw new ApiException(NotSupported($"This worker's pooling is {pooling.ToString().ToLowerInvariant()}, which gives no embedding of a text. Start it with --pooling mean, cls or last."))
+            ? throw new ApiException(PooledText.NotSupported($"This worker's pooling is {pooling.ToString().ToLowerInvariant()}, which gives no embedding of a text. Start it with --pooling mean, cls or last."))
             : model;
     }
 
     private static async Task<(float[][] Vectors, int Tokens)> EmbedAllAsync(HttpContext http, ServedModel model, ImmutableArray<TextPrompt> inputs, string name)
     {
-        var texts = inputs.Select((input, i) => Tokens(model, input, $"{name}[{i}]")).ToArray();
-        var vectors = new float[texts.Length][];
-        for (var i = 0; i < texts.Length; i++)
+        var texts = inputs.Select((input, i) => PooledText.Require(model, input.Text is null ? input.Tokens : model.TokenizePlain(input.Text), $"{name}[{i}]")).ToArray();
+        var vectors = await PooledText.ComputeAsync(http, model, texts);
+        foreach (var vector in vectors)
         {
-            // One visit each: others have their turn in between, and a client that went is noticed.
-            http.RequestAborted.ThrowIfCancellationRequested();
-            vectors[i] = await ComputeAsync(model, texts[i]);
+            var norm = TensorPrimitives.Norm(vector);
+            if (norm > 0) TensorPrimitives.Divide(vector, norm, vector);
         }
 
         return (vectors, texts.Sum(tokens => tokens.Length));
-    }
-
-    private static ApiError NotSupported(string message) => new(501, "not_supported_error", message, null, "not_supported");
-
-    private static ImmutableArray<int> Tokens(ServedModel model, TextPrompt input, string path)
-    {
-        var tokens = input.Text is null ? input.Tokens : model.TokenizePlain(input.Text);
-        // Positions that the model does not have would make native code abort.
-        var most = Math.Min(model.Loop.Config.Step.BatchTokens, model.Loop.Config.ContextLimit);
-        if (tokens.IsEmpty) throw new ApiException(ApiError.Invalid($"'{path}' has no tokens: at least one is needed.", path));
-        if (tokens.Length > most)
-        {
-            throw new ApiException(ApiError.Invalid(
-                $"'{path}' has {tokens.Length} tokens; at most {most} are embedded at once. Shorten it, or start the worker with a larger --ubatch-size.",
-                path,
-                "context_length_exceeded"));
-        }
-
-        return tokens;
-    }
-
-    private static async Task<float[]> ComputeAsync(ServedModel model, ImmutableArray<int> tokens)
-    {
-        try
-        {
-            return await model.Loop.VisitAsync(context => Compute(context, tokens));
-        }
-        catch (LlamaException exception)
-        {
-            throw new ApiException(ApiError.Server($"The model could not compute this embedding ({exception.Code}).", "decode_failed"));
-        }
-    }
-
-    /// <summary>On the loop's thread. Nothing else is in the memory of a worker that only embeds.</summary>
-    private static float[] Compute(BatchContext context, ImmutableArray<int> tokens)
-    {
-        var batch = new TokenBatch(tokens.Length);
-        for (var i = 0; i < tokens.Length; i++) batch.Add(tokens[i], i, 0, logits: true);
-        context.Session.Memory.Clear();
-        if (context.Session.Decode(batch) != DecodeStatus.Done) throw new LlamaException(LlamaErrorCode.DecodeFailed, "There was no room for the text.");
-        var embeddings = (IEmbeddings)context.Session.GetService(typeof(IEmbeddings))!;
-        var vector = embeddings.OfSequence(0).ToArray();
-        var norm = TensorPrimitives.Norm(vector);
-        if (norm > 0) TensorPrimitives.Divide(vector, norm, vector);
-        return vector;
     }
 
     private static void Write(Utf8JsonWriter json, ServedModel model, float[][] vectors, bool asBase64, int tokens)

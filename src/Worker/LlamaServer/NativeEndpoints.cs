@@ -4,19 +4,12 @@ using FinerCut.Worker.Serving;
 
 namespace FinerCut.Worker.LlamaServer;
 
-/// <summary>llama-server's own /completion and /infill, and what it has that is refused here.</summary>
+/// <summary>llama-server's own /completion and /infill.</summary>
 internal sealed class NativeEndpoints(WorkerState state, TimeProvider clock)
 {
     public Task CompleteAsync(HttpContext http) => AnswerAsync(http, isInfill: false);
 
     public Task InfillAsync(HttpContext http) => AnswerAsync(http, isInfill: true);
-
-    /// <summary>Ranking needs a model that was trained for it, served with --pooling rank, which no worker is.</summary>
-    public Task RerankAsync(HttpContext http)
-    {
-        state.Require();
-        throw new ApiException(new ApiError(501, "not_supported_error", "This worker does not rank documents.", null, "not_supported"));
-    }
 
     private async Task AnswerAsync(HttpContext http, bool isInfill)
     {

@@ -70,11 +70,7 @@ internal sealed class SlotEndpoints(WorkerState state, string? folder, TimeProvi
     {
         var began = clock.GetTimestamp();
         var (tokens, bytes) = await VisitAsync(model, id, (context, sequence) =>
-        {
-            if (sequence.AdapterSet != context.Adapters.Resolve(default))
-                throw new ApiException(ApiError.Invalid($"Slot {id} was computed with other adapter strengths than the context's: it is not saved.", "id"));
-            return (sequence.Length, Files(context).Save(Path.Combine(folder!, name), id, sequence.Tokens));
-        });
+            (sequence.Length, Files(context).Save(Path.Combine(folder!, name), id, sequence.Tokens, context.Adapters.Describe(sequence.AdapterSet))));
         await WriteAsync(http, id, name, "n_saved", tokens, "n_written", bytes, "save_ms", began);
     }
 
@@ -85,7 +81,13 @@ internal sealed class SlotEndpoints(WorkerState state, string? folder, TimeProvi
         if (!File.Exists(path)) throw new ApiException(ApiError.Invalid("There is no saved sequence of this name.", "filename"));
         var tokens = await VisitAsync(model, id, (context, sequence) =>
         {
-            context.Store.Restore(sequence, () => Files(context).Load(path, id), context.Adapters.Resolve(default));
+            context.Store.Restore(sequence, () =>
+            {
+                var adapters = 0;
+                var saved = Files(context).Load(path, id, note => adapters = context.Adapters.Find(note)
+                    ?? throw new ApiException(ApiError.Invalid($"{name} was computed with an adapter that this worker does not have.", "filename", "state_refused")));
+                return (saved, adapters);
+            });
             return sequence.Length;
         });
         await WriteAsync(http, id, name, "n_restored", tokens, "n_read", new FileInfo(path).Length, "restore_ms", began);

@@ -14,11 +14,13 @@ internal sealed record ChatRequest(AnswerFields Answer, ChatInput Input)
     public static ChatRequest Read(JsonElement root, RequestLimits limits)
     {
         var body = new FieldReader(root);
-        var messages = ReadMessages(body);
+        var (prompts, continues) = (body.Flag("add_generation_prompt"), body.Flag("continue_final_message"));
+        if (prompts == true && continues == true) body.Fault("continue_final_message", "excludes add_generation_prompt: one of both may be true.", "invalid_value");
+        // As in llama-server, a last message by the assistant is the beginning of the answer unless the client says otherwise.
+        var messages = ReadMessages(body, continues ?? prompts ?? true, out var prefill);
         ToolFields.CheckMessages(body, messages);
         var variables = body.Any("chat_template_kwargs");
         if (variables is { ValueKind: not JsonValueKind.Object }) body.Fault("chat_template_kwargs", "must be an object.", "invalid_type");
-        var prompts = body.Flag("add_generation_prompt") ?? true;
         RefuseFeatures(body);
         var tools = ToolFields.Read(body, root);
         var format = AnswerFormat.ReadNested(body, "response_format");
@@ -27,7 +29,9 @@ internal sealed record ChatRequest(AnswerFields Answer, ChatInput Input)
         OneForm.Require(body, tools, format, answer, "response_format");
         body.Close();
         body.ThrowIfFaulty();
-        return new ChatRequest(answer, new ChatInput(messages, tools, format, prompts, variables) { SplitsReasoning = splits });
+        // What it goes on from stands behind the prompt for an answer, whether or not the client asks for that.
+        var input = new ChatInput(messages, tools, format, (prompts ?? true) || prefill is not null, variables, prefill ?? "") { SplitsReasoning = splits };
+        return new ChatRequest(answer, input);
     }
 
     private static void RefuseFeatures(FieldReader body)
@@ -38,8 +42,10 @@ internal sealed record ChatRequest(AnswerFields Answer, ChatInput Input)
             value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String && item.ValueEquals("text")));
     }
 
-    private static JsonElement ReadMessages(FieldReader body)
+    /// <param name="prefill">Result: the last message, where it is the beginning of the answer.</param>
+    private static JsonElement ReadMessages(FieldReader body, bool continues, out string? prefill)
     {
+        prefill = null;
         var readers = body.Objects("messages");
         if (readers is null or { Length: 0 })
         {
@@ -49,6 +55,12 @@ internal sealed record ChatRequest(AnswerFields Answer, ChatInput Input)
 
         var messages = new JsonArray();
         foreach (var reader in readers) messages.Add(ReadMessage(reader));
+        if (continues && (string?)messages[^1]!["role"] == "assistant" && messages[^1] is JsonObject last && !last.ContainsKey("tool_calls") && !last.ContainsKey("reasoning_content"))
+        {
+            prefill = last["content"] is JsonArray parts ? string.Join("\n\n", parts.Select(part => (string?)part!["text"])) : (string?)last["content"] ?? "";
+            messages.RemoveAt(messages.Count - 1);
+        }
+
         return JsonSerializer.SerializeToElement(messages, OpenAiJson.Default.JsonArray);
     }
 

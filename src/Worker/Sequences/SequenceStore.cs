@@ -113,9 +113,9 @@ public sealed class SequenceStore
     }
 
     /// <summary>Puts saved tokens into a sequence that nobody works on. Kept prefixes make room where it is needed.</summary>
-    /// <param name="load">Fills the sequence's memory and returns its tokens; called again after room was made.</param>
+    /// <param name="load">Fills the sequence's memory and returns its tokens and the set of adapter strengths they were computed with; called again after room was made.</param>
     /// <exception cref="LlamaException">It cannot be loaded, with all of the room there is.</exception>
-    public void Restore(Sequence sequence, Func<int[]> load, int adapterSet)
+    public void Restore(Sequence sequence, Func<(int[] Tokens, int AdapterSet)> load)
     {
         ArgumentNullException.ThrowIfNull(sequence);
         ArgumentNullException.ThrowIfNull(load);
@@ -125,7 +125,9 @@ public sealed class SequenceStore
         {
             try
             {
-                sequence.Append(load());
+                var (tokens, adapterSet) = load();
+                sequence.Append(tokens);
+                sequence.AdapterSet = adapterSet;
                 break;
             }
             catch (LlamaException) when (Evict())
@@ -135,7 +137,6 @@ public sealed class SequenceStore
         }
 
         _ledger.Grow(sequence.Cells, sequence.Length);
-        sequence.AdapterSet = adapterSet;
         sequence.LastUse = ++_uses;
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Security.Cryptography;
 using FinerCut.Runtime;
 using FinerCut.Worker.Adapters;
 using FinerCut.Worker.Sequences;
@@ -15,8 +16,23 @@ internal sealed class EngineParts(ServeConfig config, ILlamaRuntime runtime, ILo
         if (engine.Adapters.IsEmpty) return AdapterScales.None;
         var native = session.GetService(typeof(ILoraAdapters)) as ILoraAdapters
             ?? throw new LlamaException(LlamaErrorCode.AdapterNotLoaded, "This runtime has no LoRA adapters.");
+        foreach (var (path, _) in engine.Adapters)
+        {
+            if (ModelVetting.Fault(path, "--lora") is { } fault) throw new LlamaException(LlamaErrorCode.AdapterNotLoaded, $"--lora: {fault}");
+        }
+
         ImmutableArray<LoraAdapter> adapters = [.. engine.Adapters.Select(entry => native.Load(entry.Path))];
-        return new AdapterScales(native, adapters, [.. engine.Adapters.Select(entry => entry.Scale)]);
+        return new AdapterScales(native, adapters, [.. engine.Adapters.Select(entry => entry.Scale)])
+        {
+            // Read once, and only where sequences may be saved: their files name what they were computed with.
+            Fingerprints = engine.SlotFolder is null ? [] : [.. engine.Adapters.Select(entry => Fingerprint(entry.Path))],
+        };
+    }
+
+    private static string Fingerprint(string path)
+    {
+        using var file = File.OpenRead(path);
+        return Convert.ToHexStringLower(SHA256.HashData(file));
     }
 
     /// <summary>Null where nothing is guessed, or nothing can be: guesses that were wrong must be taken off a sequence's end.</summary>
@@ -31,7 +47,7 @@ internal sealed class EngineParts(ServeConfig config, ILlamaRuntime runtime, ILo
         }
 
         if (speculation.DraftModel is not { } path) return new NgramDrafter(speculation.NgramSize, speculation.Most);
-        if (ModelVetting.Fault(path) is { } fault) throw new LlamaException(LlamaErrorCode.InvalidOption, $"--model-draft: {fault}");
+        if (ModelVetting.Fault(path, "--model-draft") is { } fault) throw new LlamaException(LlamaErrorCode.InvalidOption, $"--model-draft: {fault}");
         var draft = runtime.Load(config.Model with { Path = path, GpuLayers = speculation.DraftGpuLayers }, null, CancellationToken.None);
         try
         {

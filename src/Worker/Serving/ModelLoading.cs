@@ -13,9 +13,6 @@ internal sealed class ModelLoading(ServeConfig config, ILlamaRuntime runtime, Wo
     /// <summary>libllama's LLAMA_MAX_SEQ.</summary>
     public const int MostSequences = 256;
 
-    /// <summary>How much shorter a waiting prompt counts for each second: about what a small machine computes meanwhile.</summary>
-    private const double AgeingTokensPerSecond = 500;
-
     /// <exception cref="LlamaException">The model or its context cannot be made.</exception>
     public ServedModel Load(CancellationToken cancellationToken)
     {
@@ -62,6 +59,7 @@ internal sealed class ModelLoading(ServeConfig config, ILlamaRuntime runtime, Wo
                 {
                     Adapters = EngineParts.OpenAdapters(config.Engine, session),
                     Drafter = new EngineParts(config, runtime, logger).OpenDrafter(model, info, traits),
+                    Meters = meters,
                     Outputs = Math.Min(outputs, info.BatchSize),
                 },
                 new BatchConfig
@@ -70,7 +68,7 @@ internal sealed class ModelLoading(ServeConfig config, ILlamaRuntime runtime, Wo
                     QueueCapacity = config.QueueCapacity,
                     ShiftsContext = config.Engine.ShiftsContext,
                     ContextLimit = Math.Min(info.ContextLength, Math.Max(model.Info.ContextLength, 16)),
-                    Step = new StepLimits(Math.Min(info.BatchSize, info.MicroBatchSize), config.PrefillChunk, AgeingTokensPerSecond),
+                    Step = new StepLimits(Math.Min(info.BatchSize, info.MicroBatchSize), config.PrefillChunk),
                 },
                 meters,
                 clock);

@@ -18,7 +18,7 @@ internal sealed class WorkerProcess(ServeConfig config, TimeProvider clock)
     public async Task<int> RunAsync(CancellationToken stop)
     {
         if (config.Supervised) Supervision.Begin();
-        if (ModelVetting.Fault(config.Model.Path) is { } fault) return await FailAsync(ExitCode.BadInput, fault);
+        if (ModelVetting.Fault(config.Model.Path, ranks: config.Session is { Embeddings: true, Pooling: PoolingKind.Rank }) is { } fault) return await FailAsync(ExitCode.BadInput, fault);
 
         await using var server = WorkerServer.Create(config, _state, _meters, clock);
         try

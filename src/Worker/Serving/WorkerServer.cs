@@ -7,6 +7,7 @@ using FinerCut.Worker.Anthropic;
 using FinerCut.Worker.Embeddings;
 using FinerCut.Worker.LlamaServer;
 using FinerCut.Worker.OpenAi;
+using FinerCut.Worker.Ranking;
 using FinerCut.Worker.Responses;
 using FinerCut.Worker.Telemetry;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -79,7 +80,7 @@ internal sealed class WorkerServer : IAsyncDisposable
         Post(adapters.SetAsync, "/lora-adapters");
         Post(native.CompleteAsync, "/completion", "/completions");
         Post(native.InfillAsync, "/infill");
-        Post(native.RerankAsync, "/rerank", "/v1/rerank", "/reranking", "/v1/reranking");
+        Post(new RankEndpoint(state).RankAsync, "/rerank", "/v1/rerank", "/reranking", "/v1/reranking");
         Get(info.HealthAsync, "/health", "/v1/health");
         Get(info.PropsAsync, "/props");
         Get(info.ModelsAsync, "/v1/models", "/models");

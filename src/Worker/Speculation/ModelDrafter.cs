@@ -15,6 +15,7 @@ public sealed class ModelDrafter : IDrafter
     private readonly ILlamaSession _session;
     private readonly TokenBatch _batch;
     private readonly float _least;
+    private readonly int _longest;
     private readonly Dictionary<Generation, Track> _tracks = [];
     private readonly Stack<int> _free;
     private readonly List<(Track Track, int Index, int Room)> _open = [];
@@ -23,10 +24,13 @@ public sealed class ModelDrafter : IDrafter
     /// <param name="least">Probability below which a guess is not worth making.</param>
     public ModelDrafter(ILlamaModel model, ILlamaSession session, int most, float least)
     {
+        ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(session);
         _model = model;
         _session = session;
         _least = least;
+        // Beyond what it was trained for its guesses are worth nothing, and learned positions end there.
+        _longest = model.Info.ContextLength > 0 ? model.Info.ContextLength : int.MaxValue;
         Most = most;
         _batch = new TokenBatch(Math.Min(session.Info.BatchSize, session.Info.MicroBatchSize));
         _free = new Stack<int>(Enumerable.Range(0, session.Info.MaxSequences).Reverse());
@@ -42,8 +46,9 @@ public sealed class ModelDrafter : IDrafter
         var missing = 0;
         for (var i = 0; i < generations.Count; i++)
         {
-            if (room[i] <= 0 || Follow(generations[i]) is not { } track) continue;
-            _open.Add((track, -1, Math.Min(room[i], Most)));
+            var most = Math.Min(Math.Min(room[i], Most), _longest - generations[i].TokenCount);
+            if (most <= 0 || Follow(generations[i]) is not { } track) continue;
+            _open.Add((track, -1, most));
             missing += generations[i].TokenCount - track.Tokens.Count;
         }
 

@@ -42,6 +42,13 @@ public sealed class WorkerMeters
         Interlocked.Add(ref _busySequences, sequences);
     }
 
+    /// <summary>A text was computed that is not answered: an embedding, or a rank.</summary>
+    public void OnPrompt(int tokens)
+    {
+        OnStep(tokens, 1);
+        Interlocked.Add(ref _promptTokens, tokens);
+    }
+
     public void OnFirstToken(TimeSpan queue, TimeSpan sinceArrival)
     {
         _queue.Observe(queue.TotalSeconds);

@@ -75,20 +75,20 @@ public sealed class CapabilityTests(RealModel real) : IDisposable
             for (var i = 0; i < tokens.Length - 1; i++) batch.Add(tokens[i], i, 1, logits: false);
             Assert.Equal(DecodeStatus.Done, session.Decode(batch));
             var files = Service<ISequenceFiles>(session);
-            Assert.Equal(new FileInfo(Saved(files)).Length, files.Save(path, 1, tokens.AsSpan(0, tokens.Length - 1)));
+            Assert.Equal(new FileInfo(Saved(files)).Length, files.Save(path, 1, tokens.AsSpan(0, tokens.Length - 1), "a note"));
             expected = Next(session, 1);
-            Assert.Equal(LlamaErrorCode.StateNotSaved, Assert.Throws<LlamaException>(() => files.Save(_folder.File("none/s"), 1, [])).Code);
-            Assert.Equal(LlamaErrorCode.StateNotSaved, Assert.Throws<LlamaException>(() => files.Save(path, 0, [])).Code);
+            Assert.Equal(LlamaErrorCode.StateNotSaved, Assert.Throws<LlamaException>(() => files.Save(_folder.File("none/s"), 1, [], "")).Code);
+            Assert.Equal(LlamaErrorCode.StateNotSaved, Assert.Throws<LlamaException>(() => files.Save(path, 0, [], "")).Code);
         }
 
         using var other = real.Open(new SessionOptions { ContextLength = 256, BatchSize = 64, MaxSequences = 2 });
-        Assert.Equal(tokens[..^1], Service<ISequenceFiles>(other).Load(path, 0));
+        Assert.Equal(tokens[..^1], Service<ISequenceFiles>(other).Load(path, 0, note => Assert.Equal("a note", note)));
         Assert.Equal(tokens.Length - 2, other.Memory.LastPosition(0));
         Assert.Equal(expected, Next(other, 0));
 
         string Saved(ISequenceFiles files)
         {
-            files.Save(path, 1, tokens.AsSpan(0, tokens.Length - 1));
+            files.Save(path, 1, tokens.AsSpan(0, tokens.Length - 1), "a note");
             Assert.False(File.Exists(path + ".part"));
             return path;
         }
@@ -111,17 +111,17 @@ public sealed class CapabilityTests(RealModel real) : IDisposable
         DecodeTests.Fill(batch, real.Tokens(Prompt), 0);
         Assert.Equal(DecodeStatus.Done, session.Decode(batch));
         var path = _folder.File("s.state");
-        files.Save(path, 0, real.Tokens(Prompt));
+        files.Save(path, 0, real.Tokens(Prompt), "note");
         var whole = File.ReadAllBytes(path);
 
         using var tiny = real.Runtime.Load(new ModelOptions { Path = new TinyModel().WriteTo(_folder.File("tiny.gguf")) }, null, CancellationToken.None);
         using var foreign = tiny.Open(new SessionOptions { ContextLength = 256, BatchSize = 64, Threads = 1 });
-        Assert.Equal(LlamaErrorCode.StateNotLoaded, Assert.Throws<LlamaException>(() => Service<ISequenceFiles>(foreign).Load(path, 0)).Code);
+        Assert.Equal(LlamaErrorCode.StateNotLoaded, Assert.Throws<LlamaException>(() => Service<ISequenceFiles>(foreign).Load(path, 0, _ => { })).Code);
         Assert.Equal(-1, foreign.Memory.LastPosition(0));
 
         File.WriteAllText(_folder.File("text"), "Once upon a time");
-        Assert.Throws<LlamaException>(() => files.Load(_folder.File("text"), 0));
-        Assert.Throws<LlamaException>(() => files.Load(_folder.File("absent"), 0));
+        Assert.Throws<LlamaException>(() => files.Load(_folder.File("text"), 0, _ => { }));
+        Assert.Throws<LlamaException>(() => files.Load(_folder.File("absent"), 0, _ => { }));
         Assert.Equal(real.Tokens(Prompt).Length - 1, session.Memory.LastPosition(0));
         foreach (var length in (int[])[8, 12, 14, 40, 60, whole.Length / 2, whole.Length - 1]) Refused(whole[..length]);
         Refused([.. whole, 0]);
@@ -135,14 +135,16 @@ public sealed class CapabilityTests(RealModel real) : IDisposable
         Assert.Equal(real.Tokens(Prompt).Length - 1, session.Memory.LastPosition(0));
         using var small = real.Open(new SessionOptions { ContextLength = 256, BatchSize = 64, KeyType = KvType.Q8_0 });
         File.WriteAllBytes(path, whole);
-        Assert.Equal(LlamaErrorCode.StateNotLoaded, Assert.Throws<LlamaException>(() => Service<ISequenceFiles>(small).Load(path, 0)).Code);
-        Assert.Throws<ArgumentOutOfRangeException>(() => files.Load(path, 1));
-        Assert.Equal(real.Tokens(Prompt), files.Load(path, 0));
+        Assert.Equal(LlamaErrorCode.StateNotLoaded, Assert.Throws<LlamaException>(() => Service<ISequenceFiles>(small).Load(path, 0, _ => { })).Code);
+        Assert.Throws<ArgumentOutOfRangeException>(() => files.Load(path, 1, _ => { }));
+        Assert.Throws<InvalidDataException>(() => files.Load(path, 0, note => throw new InvalidDataException(note)));
+        Assert.Equal(real.Tokens(Prompt).Length - 1, session.Memory.LastPosition(0));
+        Assert.Equal(real.Tokens(Prompt), files.Load(path, 0, _ => { }));
 
         void Refused(byte[] bytes)
         {
             File.WriteAllBytes(path, bytes);
-            Assert.Equal(LlamaErrorCode.StateNotLoaded, Assert.Throws<LlamaException>(() => files.Load(path, 0)).Code);
+            Assert.Equal(LlamaErrorCode.StateNotLoaded, Assert.Throws<LlamaException>(() => files.Load(path, 0, _ => { })).Code);
         }
     }
 

@@ -184,7 +184,7 @@ public class BatchLoopTests
     private static BatchLoop Start(FakeSession session, SequenceStore? store = null, WorkerMeters? meters = null, int parallel = 6, int queue = 100, int limit = 4096)
     {
         store ??= new SequenceStore(session, session.Info.MaxSequences, session.Info.ContextLength, new MemoryTraits(true));
-        var config = new BatchConfig { Parallel = parallel, QueueCapacity = queue, ContextLimit = limit, Step = new StepLimits(512, 128, 500) };
+        var config = new BatchConfig { Parallel = parallel, QueueCapacity = queue, ContextLimit = limit, Step = new StepLimits(512, 128) };
         var loop = new BatchLoop(new BatchContext(session, session, store), config, meters ?? new WorkerMeters(), TimeProvider.System);
         loop.Start();
         return loop;

@@ -20,6 +20,9 @@ internal sealed class FakeSession(int cells, int sequences, int vocabulary = 100
     /// <summary>Called before each decode, on the loop's thread.</summary>
     public Action<TokenBatch>? OnDecode { get; set; }
 
+    /// <summary>Tokens after which a sampler has none left, as under a grammar that ignores the end.</summary>
+    public int MostDraws { get; set; } = int.MaxValue;
+
     public bool IsDisposed { get; private set; }
 
     public SessionInfo Info { get; } = new(cells, 512, 512, sequences, 1, 1);
@@ -105,7 +108,11 @@ internal sealed class FakeSession(int cells, int sequences, int vocabulary = 100
 
     private sealed class FakeSampler(FakeSession session) : ISampler
     {
-        public int Sample(int batchIndex) => session._outputs[batchIndex];
+        private int _draws;
+
+        public int Sample(int batchIndex) => _draws++ < session.MostDraws
+            ? session._outputs[batchIndex]
+            : throw new LlamaException(LlamaErrorCode.InvalidGrammar, "No token is left.");
 
         public void Accept(int token)
         {

@@ -33,6 +33,42 @@ public class SpeculationTests
         await loop.StopAsync();
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(9)]
+    [InlineData(23)]
+    public async Task TokensBeforeADrawThatFailsAreHandedOut(int draws)
+    {
+        var session = new FakeSession(600, 12) { MostDraws = draws };
+        using var drafter = new Oracle(session, new Random(1), rightInTen: 10);
+        using var loop = Start(session, drafter: drafter);
+        var (text, end) = await RunAsync(loop, new GenerationRequest { Prompt = Prompt(1, 10), MaxTokens = 50, Sampling = new SamplerOptions() });
+        Assert.Equal(Expected(session, Prompt(1, 10), draws), text);
+        Assert.Equal("no_token_left", end.Failure!.Code);
+        Assert.Equal(draws, end.Figures.CompletionTokens);
+        await loop.StopAsync();
+    }
+
+    [Fact]
+    public async Task StrengthsThatNobodyUsesAreForgotten()
+    {
+        var session = new FakeSession(400, 12);
+        var adapters = new AdapterScales(new Native(), [new LoraAdapter("a", new Dictionary<string, string>())], [0f]);
+        using var loop = Start(session, adapters: adapters);
+        for (var round = 0; round < 20; round++)
+        {
+            var prompt = Prompt(round, 10);
+            var runs = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => RunAsync(
+                loop, new GenerationRequest { Prompt = prompt, MaxTokens = 3, Adapters = [round + (i / 100f)], Sampling = new SamplerOptions() })));
+            Assert.All(runs, run => Assert.Equal(Expected(session, prompt, 3), run.Text));
+        }
+
+        // As many as are kept at once, and those of twelve sequences and twenty requests.
+        Assert.InRange(await loop.VisitAsync(context => context.Adapters.Known), 1, 64 + 12 + 20);
+        await loop.StopAsync();
+    }
+
     [Fact]
     public void TheLatestEarlierPlaceIsLookedUp()
     {
@@ -42,11 +78,14 @@ public class SpeculationTests
         Assert.True(NgramDrafter.Following([1, 2], 2).IsEmpty);
     }
 
-    [Fact]
-    public async Task AFullContextForgetsItsMiddle()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task AFullContextForgetsItsMiddle(bool guesses)
     {
         var session = new FakeSession(64, 4);
-        using var loop = Start(session, limit: 32, shifts: true);
+        using var drafter = new Oracle(session, new Random(1), rightInTen: 7);
+        using var loop = Start(session, guesses ? drafter : null, limit: 32, shifts: true);
         var prompt = Prompt(1, 8);
         var (text, end) = await RunAsync(loop, new GenerationRequest { Prompt = prompt, MaxTokens = 90, Keep = 4, Sampling = new SamplerOptions() });
         var tokens = prompt.ToList();
@@ -106,7 +145,7 @@ public class SpeculationTests
     private static BatchLoop Start(FakeSession session, IDrafter? drafter = null, int limit = 4096, bool shifts = false, AdapterScales? adapters = null, int parallel = 6)
     {
         var store = new SequenceStore(session, session.Info.MaxSequences, session.Info.ContextLength, new MemoryTraits(true));
-        var config = new BatchConfig { Parallel = parallel, QueueCapacity = 100, ContextLimit = limit, ShiftsContext = shifts, Step = new StepLimits(512, 128, 500) };
+        var config = new BatchConfig { Parallel = parallel, QueueCapacity = 100, ContextLimit = limit, ShiftsContext = shifts, Step = new StepLimits(512, 128) };
         var loop = new BatchLoop(
             new BatchContext(session, session, store) { Drafter = drafter, Adapters = adapters ?? AdapterScales.None }, config, new WorkerMeters(), TimeProvider.System);
         loop.Start();

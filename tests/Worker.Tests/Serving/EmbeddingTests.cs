@@ -25,6 +25,9 @@ public class EmbeddingTests
         var (refused, error) = await worker.PostAsync("/v1/embeddings", new { input = "a", dimensions = 3 });
         Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
         Assert.Equal("dimensions", (string?)error["error"]!["param"]);
+        Assert.Equal((int)answer["usage"]!["prompt_tokens"]! * 2, await worker.MetricAsync("llamacpp:prompt_tokens_total"));
+        Assert.Equal(6, await worker.MetricAsync("llamacpp:n_decode_total"));
+        Assert.Equal(0, await worker.MetricAsync("llamacpp:tokens_predicted_total"));
         var (chat, _) = await worker.PostAsync("/v1/completions", new { prompt = "a" });
         Assert.Equal(HttpStatusCode.NotImplemented, chat.StatusCode);
     }

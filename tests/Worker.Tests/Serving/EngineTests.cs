@@ -172,6 +172,62 @@ public class EngineTests(SharedWorkers workers)
     }
 
     [Fact]
+    public async Task ADraftModelIsNotAskedBeyondItsOwnContext()
+    {
+        const int Context = 64;
+        var draft = WorkerUnderTest.Tiny(new TinyModel { ContextLength = Context }, "draft.gguf");
+        await using var worker = await WorkerUnderTest.ReadyAsync(SharedWorkers.TinyPath, "--model-draft", draft, "--draft-max", "4");
+        var answer = await worker.AnswerAsync("/completion", new { prompt = Prompt, n_predict = 200, ignore_eos = true, temperature = 0 });
+        Assert.Equal(200, (int)answer["tokens_predicted"]!);
+        Assert.InRange((int)answer["timings"]!["draft_n"]!, 1, Context - 1);
+    }
+
+    [Fact]
+    public async Task ADamagedAdapterIsRefusedBeforeNativeCodeSeesIt()
+    {
+        var path = WriteAdapter(Path.Combine(Path.GetDirectoryName(SharedWorkers.TinyPath)!, "damaged.gguf"));
+        await File.WriteAllBytesAsync(path, (await File.ReadAllBytesAsync(path))[..^100]);
+        await using var worker = WorkerUnderTest.Launch("serve", "--model", SharedWorkers.TinyPath, "--port", "0", "--threads", "1", "--lora", path);
+        Assert.Equal(2, await worker.ExitAsync());
+        var line = Assert.Single(worker.Errors.Split('\n'), text => text.StartsWith("error:", StringComparison.Ordinal));
+        Assert.Contains("--lora", line, StringComparison.Ordinal);
+        Assert.Contains("blk.0.ffn_up.weight.lora_b", line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ASavedSequenceKeepsItsAdapterStrengths()
+    {
+        var folder = Directory.CreateTempSubdirectory("finercut-slots-");
+        try
+        {
+            var adapter = WriteAdapter(Path.Combine(folder.FullName, "lora.gguf"));
+            string[] options = ["--slot-save-path", folder.FullName, "--parallel", "2"];
+            await using (var worker = await WorkerUnderTest.ReadyAsync(SharedWorkers.TinyPath, [.. options, "--lora-scaled", $"{adapter}:4.0"]))
+            {
+                var first = await worker.AnswerAsync("/completion", new { prompt = Prompt, n_predict = 4 });
+                await worker.AnswerAsync($"/slots/{first["id_slot"]}?action=save", new { filename = "strong.bin" });
+            }
+
+            await using (var worker = await WorkerUnderTest.ReadyAsync(SharedWorkers.TinyPath, [.. options, "--lora-scaled", $"{adapter}:0.0"]))
+            {
+                await worker.AnswerAsync("/slots/3?action=restore", new { filename = "strong.bin" });
+                var plain = await worker.AnswerAsync("/completion", new { prompt = Prompt, n_predict = 4 });
+                Assert.Equal((int)plain["tokens_evaluated"]!, (int)plain["timings"]!["prompt_n"]!);
+                var strong = await worker.AnswerAsync("/completion", "{\"prompt\":\"" + Prompt + "\",\"n_predict\":4,\"lora\":[{\"id\":0,\"scale\":4}]}");
+                Assert.Equal(1, (int)strong["timings"]!["prompt_n"]!);
+            }
+
+            await using var bare = await WorkerUnderTest.ReadyAsync(SharedWorkers.TinyPath, options);
+            var (_, refused) = await bare.PostAsync("/slots/3?action=restore", new { filename = "strong.bin" });
+            Assert.Equal("state_refused", (string?)refused["error"]!["code"]);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
     public async Task ADraftModelOfAnotherVocabularyIsRefused()
     {
         var other = WorkerUnderTest.Tiny(new TinyModel { Tokenizer = TinyTokenizer.Spm }, "other.gguf");

@@ -90,6 +90,27 @@ public class FormTests(SharedWorkers workers)
         Assert.DoesNotContain("\"response\"", (string?)message["content"] ?? "", StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("", "\"Whill\"", "<|im_start|>assistant\nWhill")]
+    [InlineData(",\"add_generation_prompt\":false,\"continue_final_message\":true", "\"Whill\"", "<|im_start|>assistant\nWhill")]
+    [InlineData("", "[{\"type\":\"text\",\"text\":\"Wh\"},{\"type\":\"text\",\"text\":\"ill\"}]", "<|im_start|>assistant\nWh\n\nill")]
+    [InlineData(",\"add_generation_prompt\":false", "\"Whill\"", "<|im_start|>assistant\nWhill<|im_end|>\n")]
+    [InlineData(",\"continue_final_message\":false", "\"Whill\"", "<|im_start|>assistant\nWhill<|im_end|>\n<|im_start|>assistant\n")]
+    public async Task ALastMessageByTheAssistantIsGoneOnFrom(string fields, string content, string end)
+    {
+        var body = "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":" + content + "}]" + fields + "}";
+        Assert.Equal("<|im_start|>user\nhi<|im_end|>\n" + end, (string?)(await workers.Tiny.AnswerAsync("/apply-template", body))["prompt"]);
+    }
+
+    [Fact]
+    public async Task GoingOnExcludesAPromptForAnAnswer()
+    {
+        const string Body = "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":\"a\"}],\"add_generation_prompt\":true,\"continue_final_message\":true}";
+        var (response, answer) = await workers.Tiny.PostAsync("/v1/chat/completions", Body);
+        Assert.Equal(HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Equal("continue_final_message", (string?)answer["error"]!["param"]);
+    }
+
     [Fact]
     public async Task ToolsThatMayNotBeCalledChangeNothing()
     {
