@@ -44,7 +44,7 @@ public class HedgingTests
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key.Text);
             using var answer = await front.Client.SendAsync(request).WaitAsync(TimeSpan.FromSeconds(30));
             Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
-            Assert.Equal("external", Assert.Single(answer.Headers.GetValues("x-finercut-version")));
+            Assert.Equal("full", Assert.Single(answer.Headers.GetValues("x-finercut-version")));
         });
         Assert.Equal(2, await MetricAsync(front, "finercut_hedges_total"));
         var usage = (await front.GetAsync($"/admin/keys/{key.Id}")).GetProperty("usage");
