@@ -15,11 +15,13 @@ internal sealed class Client : IDisposable
 
     private Client(Socket socket, byte[] request) => (_socket, _request) = (socket, request);
 
-    public static async Task<Client> ConnectAsync(Uri address, bool stream)
+    /// <param name="address">Of the gateway or of the mock.</param>
+    /// <param name="chunks">Of a streamed answer; 0: a whole one.</param>
+    public static async Task<Client> ConnectAsync(Uri address, int chunks)
     {
         var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         await socket.ConnectAsync(new IPEndPoint(IPAddress.Loopback, address.Port));
-        var body = $$"""{"model":"m","stream":{{(stream ? "true" : "false")}},"messages":[{"role":"user","content":"Say hello to the world."}]}""";
+        var body = $$"""{"model":"m","stream":{{(chunks > 0 ? "true" : "false")}},"max_tokens":{{chunks}},"messages":[{"role":"user","content":"Say hello to the world."}]}""";
         return new Client(socket, Encoding.UTF8.GetBytes(
             $"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{address.Port}\r\nContent-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
     }

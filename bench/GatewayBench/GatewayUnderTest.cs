@@ -27,6 +27,14 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
         }
     }
 
+    /// <summary>Sum over all labels of what /metrics has under a name.</summary>
+    public async Task<long> MetricAsync(string name)
+    {
+        using var client = new HttpClient { BaseAddress = Gateway };
+        return (await client.GetStringAsync("/metrics")).Split('\n').Where(line => line.StartsWith(name + "{", StringComparison.Ordinal) || line.StartsWith(name + " ", StringComparison.Ordinal))
+            .Sum(line => (long)double.Parse(line[(line.LastIndexOf(' ') + 1)..], System.Globalization.CultureInfo.InvariantCulture));
+    }
+
     public static async Task<GatewayUnderTest> StartAsync()
     {
         var folder = Directory.CreateTempSubdirectory("finercut-bench-").FullName;

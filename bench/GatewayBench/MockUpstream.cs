@@ -9,7 +9,6 @@ namespace FinerCut.GatewayBench;
 /// <summary>An upstream that costs next to nothing: a short answer at once, or chunks at a pace, each with the timestamp at which it was sent.</summary>
 internal static class MockUpstream
 {
-    public const int Chunks = 20;
     public const int PaceMs = 25;
 
     private static readonly byte[] Answer = Encoding.UTF8.GetBytes("""{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}""");
@@ -44,9 +43,11 @@ internal static class MockUpstream
             return;
         }
 
+        var at = body.AsSpan(0, length).IndexOf("\"max_tokens\":"u8) + 13;
+        if (!Utf8Parser.TryParse(body.AsSpan(at), out int chunks, out _)) throw new InvalidOperationException("The client says no number of chunks.");
         context.Response.ContentType = "text/event-stream";
         var buffer = new byte[64];
-        for (var i = 0; i < Chunks; i++)
+        for (var i = 0; i < chunks; i++)
         {
             if (i > 0) await Task.Delay(PaceMs);
             "data: "u8.CopyTo(buffer);

@@ -2,7 +2,7 @@ using FinerCut.GatewayBench;
 
 // What the gateway adds to a request, against the same mock upstream asked directly. The mock is this program again, which the gateway starts as its worker.
 //   dotnet run -c Release --project bench/GatewayBench            all of it, about five minutes on 2 cores
-//   ... -- latency | throughput | memory [requests]                one part
+//   ... -- latency [streams] | throughput | memory [requests]      one part
 if (args is ["serve", ..]) return await MockUpstream.RunAsync();
 var parts = args.Length == 0 ? ["latency", "throughput", "memory"] : new[] { args[0] };
 await using var gateway = await GatewayUnderTest.StartAsync();
@@ -11,7 +11,7 @@ foreach (var part in parts)
     switch (part)
     {
         case "latency":
-            await LatencyBench.RunAsync(gateway);
+            await LatencyBench.RunAsync(gateway, args.Length > 1 ? [int.Parse(args[1])] : [1, 16, 64]);
             break;
         case "throughput":
             await ThroughputBench.RunAsync(gateway);

@@ -26,7 +26,9 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Json;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 using Yarp.ReverseProxy.Configuration;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -48,7 +50,10 @@ public static class GatewayHost
         });
         builder.Logging.AddConfiguration(origin.First.GetSection("Logging"));
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Yarp", LogLevel.Error).AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
-        builder.Logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss.fff ", true));
+        if (origin.First["Logging:Console:FormatterName"] == ConsoleFormatterNames.Json) builder.Logging.AddJsonConsole(console => console.UseUtcTimestamp = true);
+        else builder.Logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss.fff ", true));
+        // GatewayRuntime.DrainAsync says how long answers may take: .NET's own 30 seconds are shorter than a drain.
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         builder.Services.AddSingleton(origin).AddSingleton(new LiveConfig(config)).AddSingleton<ConfigReload>();
         AddServices(builder.Services, config, state);
         builder.Services.AddSingleton(config.Access).AddSingleton(access.Keys).AddSingleton(access.Ledger).AddSingleton<ModelQueues>().AddSingleton<AccessMetrics>();
@@ -61,7 +66,7 @@ public static class GatewayHost
     private static void AddServices(IServiceCollection services, GatewayConfig config, StateFolder state)
     {
         services.AddSingleton(config).AddSingleton(config.Worker).AddSingleton(config.Admin);
-        services.AddSingleton(state).AddSingleton(TimeProvider.System).AddSingleton<GatewayMetrics>().AddSingleton<GenAiTelemetry>().AddSingleton<PrometheusText>();
+        services.AddSingleton(state).AddSingleton(TimeProvider.System).AddSingleton<GatewayMetrics>().AddSingleton<GenAiTelemetry>().AddSingleton(_ => new OtlpExport(config.Otlp, state)).AddSingleton<PrometheusText>();
         services.AddSingleton(provider => AdminKey.Load(config.Admin, state)).AddSingleton<AdminGate>();
         services.AddRouting();
         services.Configure<JsonOptions>(json => json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower);
@@ -106,6 +111,8 @@ public static class GatewayHost
         app.UseRouting();
         app.MapModels(config, routes);
         var metrics = services.GetRequiredService<PrometheusText>();
+        // Nobody asks for it: it listens from here on.
+        _ = services.GetRequiredService<OtlpExport>();
         app.MapGet("/metrics", () => Results.Text(metrics.Write(), "text/plain; version=0.0.4"));
         app.MapUi(config.Admin);
         app.MapReverseProxy(proxy => proxy.UseMiddleware<RequestMiddleware>().UseMiddleware<AdmissionMiddleware>().UseMiddleware<ForwardMiddleware>());

@@ -72,7 +72,14 @@ public sealed class RunningGateway
         }
     }
 
-    public Task WaitForShutdownAsync() => _app.WaitForShutdownAsync();
+    /// <summary>Completes when a signal has asked the program to end and answers under way have finished or were ended.</summary>
+    public async Task WaitForShutdownAsync()
+    {
+        var asked = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using (Stopping.Register(asked.SetResult)) await asked.Task;
+        var services = _app.Services;
+        await services.GetRequiredService<GatewayRuntime>().DrainAsync(services.GetRequiredService<LiveConfig>().Current.Models, _app.StopAsync, services.GetRequiredService<TimeProvider>());
+    }
 
     private static async Task VetModelsAsync(GatewayConfig config, StateFolder state)
     {

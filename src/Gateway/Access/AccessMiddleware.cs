@@ -40,6 +40,13 @@ public sealed class AccessMiddleware(RequestDelegate next, AccessConfig config, 
             return;
         }
 
+        // What has no row in the scope matrix is not forwarded: another server may have endpoints that no scope and no quota here knows.
+        if (endpoint == ApiEndpoint.Unknown && ApiEndpoints.WouldBeForwarded(context.Request))
+        {
+            context.Response.StatusCode = StatusCodes.Status404NotFound;
+            return;
+        }
+
         context.Features.Set(grant);
         context.Features.Set<IModelScope>(grant);
         await next(context);

@@ -63,7 +63,7 @@ internal static class CompareEndpoint
         {
             if (context.RequestAborted.IsCancellationRequested) return;
             if (context.Response.HasStarted) context.Abort();
-            else await ErrorEnvelope.WriteAsync(context, UpstreamFailure.ToError(upstream.Ended.IsCancellationRequested ? FailureKind.Retired : FailureKind.Died));
+            else await ErrorEnvelope.WriteAsync(context, UpstreamFailure.ToError(upstream.Ended.IsCancellationRequested ? upstream.EndedBy : FailureKind.Died));
         }
         finally
         {

@@ -5,6 +5,7 @@ using FinerCut.Gateway.External;
 using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.Redaction;
 using FinerCut.Gateway.Rollout;
+using FinerCut.Gateway.Telemetry;
 
 namespace FinerCut.Gateway.Configuration;
 
@@ -35,6 +36,8 @@ public sealed record GatewayConfig
     public required JobsConfig Jobs { get; init; }
 
     public MemoryConfig Memory { get; init; } = MemoryConfig.Default;
+
+    public OtlpConfig Otlp { get; init; } = OtlpConfig.Off;
 
     /// <summary>At least one; ids differ without regard to case.</summary>
     public required ImmutableArray<ModelConfig> Models { get; init; }
@@ -135,6 +138,9 @@ public sealed record ModelConfig
     public required RecordingConfig Recording { get; init; }
 
     public RolloutConfig Rollout { get; init; } = new();
+
+    /// <summary>Of silence before a request is sent to a second destination as well; zero: never.</summary>
+    public TimeSpan HedgeAfter { get; init; }
 
     /// <summary>Servers elsewhere that answer for the model instead of a worker; empty where it has a file.</summary>
     public ImmutableArray<DestinationConfig> Destinations { get; init; } = [];

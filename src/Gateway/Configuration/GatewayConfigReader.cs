@@ -6,6 +6,7 @@ using FinerCut.Gateway.External;
 using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.Redaction;
 using FinerCut.Gateway.Rollout;
+using FinerCut.Gateway.Telemetry;
 using Microsoft.Extensions.Configuration;
 
 namespace FinerCut.Gateway.Configuration;
@@ -48,6 +49,7 @@ public static partial class GatewayConfigReader
             Forwarding = Forwarding(root.Section("Forwarding")),
             Jobs = Jobs(root.Section("Jobs")),
             Memory = MemoryConfig.Read(root.Section("Memory")),
+            Otlp = OtlpConfig.Read(root.Section("Telemetry").Section("Otlp")),
             Models = Models(root, contentRoot),
         };
     }
@@ -152,6 +154,7 @@ public static partial class GatewayConfigReader
             Device = DeviceConfig.Read(section.Section("Device")),
             DrainTimeout = section.Seconds("DrainTimeoutSeconds", 300, 0, 86400),
             Recording = Recording(section.Section("Recording")),
+            HedgeAfter = section.Seconds("HedgeAfterSeconds", 0, 0, 3600),
             Load = section.Word("Load", LoadMoment.Start),
             Pinned = section.Flag("Pinned", false),
             UnloadAfter = section.Seconds("UnloadAfterSeconds", 0, 0, 365 * 86400),

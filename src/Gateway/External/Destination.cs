@@ -53,7 +53,7 @@ public sealed class Destination : IDisposable
     /// <summary>One request's end.</summary>
     public void Saw(in ExchangeEnd end)
     {
-        if (end.Failure is FailureKind.Retired || (end.ClientGone && end.Failure is null)) return;
+        if (end.Failure is FailureKind.Retired or FailureKind.Stopped || (end.ClientGone && end.Failure is null)) return;
         lock (_gate)
         {
             _failures = end.Failure is null && end.Status < 500 ? 0 : _failures + 1;

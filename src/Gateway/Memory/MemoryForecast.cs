@@ -19,6 +19,14 @@ public sealed record MemoryForecast(long Weights, long Kv, long Compute, long Pr
 /// <summary>Predicts a worker's memory from its file's metadata and its settings, before anything is loaded. Pure but for reading the file's head.</summary>
 public static class Forecasts
 {
+    /// <summary>Of one kind of memory: a petabyte stands for all that is more.</summary>
+    private const long Most = 1L << 50;
+
+    private static readonly Int128 Unbounded = (Int128)1 << 100;
+
+    /// <summary>llama.cpp takes 512.</summary>
+    private const int MostBlocks = 100_000;
+
     /// <summary>llama.cpp's default n_ubatch: tokens computed at once.</summary>
     private const int MicroBatch = 512;
 
@@ -60,10 +68,10 @@ public static class Forecasts
         var cells = (contextSize + 255L) / 256 * 256;
         var batch = Math.Min(MicroBatch, cells);
         return new MemoryForecast(
-            model.Tensors.Sum(tensor => tensor.ByteCount) + model.Tensors.Where(IsRepacked).Sum(tensor => tensor.ByteCount),
-            keyHeads.Sum() * (keyLength + valueLength) * sizeof(short) * cells,
-            Compute(batch, cells, embedding, feedForward, widest * keyLength) + (vocabulary * (parallel + KeptSequences) * sizeof(float)),
-            WorkerProcess + (vocabulary * BytesOfWord));
+            Bytes(Sum(model.Tensors.Select(tensor => IsRepacked(tensor) ? 2 * (Int128)tensor.ByteCount : tensor.ByteCount))),
+            Bytes(Times(Times(Sum(keyHeads.Select(heads => (Int128)heads)), (Int128)keyLength + valueLength), sizeof(short) * cells)),
+            Bytes(Compute(batch, cells, embedding, feedForward, Times(widest, keyLength)) + Times(vocabulary, (parallel + KeptSequences) * sizeof(float))),
+            Bytes(WorkerProcess + Times(vocabulary, BytesOfWord)));
     }
 
     /// <summary>Of the Worker's prune: one loaded model, and the full model's logits of all tokens that are scored.</summary>
@@ -72,28 +80,42 @@ public static class Forecasts
     {
         using var file = GgufShards.Open(path);
         var worker = OfWorker(file.Model, Math.Max(longestSequence, MicroBatch), MicroBatch - KeptSequences);
-        if (given is { } most) return new MemoryForecast(worker.Weights, 0, 0, most);
+        if (given is { } most) return new MemoryForecast(worker.Weights, 0, 0, Bytes(most));
         var vocabulary = file.Model.FindTensor("token_embd.weight")?.Rows ?? 0;
-        return worker with { Process = worker.Process + (scoredTokens * vocabulary * sizeof(float)) };
+        return worker with { Process = Bytes(worker.Process + Times(Times(scoredTokens, vocabulary), sizeof(float))) };
     }
 
     /// <summary>
     /// The allocator reuses memory, so that what counts is the widest place of the graph: the feed-forward's gate, up and product beside the residual
     /// and its norm, or queries and attention's outputs; and the mask over all cells.
     /// </summary>
-    private static long Compute(long batch, long cells, long embedding, long feedForward, long queries) =>
-        batch * sizeof(float) * (Math.Max(3 * feedForward, 3 * queries) + (3 * embedding)) + (batch * cells * (sizeof(float) + sizeof(short)));
+    private static Int128 Compute(long batch, long cells, long embedding, long feedForward, Int128 queries) =>
+        Times(batch * sizeof(float), (3 * Int128.Max(feedForward, queries)) + (3 * (Int128)embedding)) + ((Int128)batch * cells * (sizeof(float) + sizeof(short)));
+
+    /// <summary>What a file claims may be any number: products stop at a bound that no machine has, so that they neither wrap around nor throw.</summary>
+    private static Int128 Times(Int128 one, Int128 other) => one == 0 ? 0 : Int128.Min(other, Unbounded / one) * one;
+
+    private static Int128 Sum(IEnumerable<Int128> all) => all.Aggregate(Int128.Zero, (sum, one) => sum + one);
+
+    private static long Bytes(Int128 bytes) => (long)Int128.Min(bytes, Most);
 
     private static bool IsRepacked(GgufTensorInfo tensor) =>
         tensor.Shape.Length == 2 && tensor.Name.StartsWith("blk.", StringComparison.Ordinal) && Repacked.Contains(GgmlTypes.Of(tensor.Type).Name);
 
-    private static long Whole(GgufModel model, string key, long otherwise) => model.Find(key) is { IsInteger: true } value ? Math.Max(0, value.GetInteger()) : otherwise;
+    private static long Whole(GgufModel model, string key, long otherwise) => model.Find(key) is { IsInteger: true } value ? Numbers(value)[0] : otherwise;
 
     /// <summary>One number for all blocks, or one each.</summary>
     private static long[] PerBlock(GgufModel model, string key, long blocks) => model.Find(key) switch
     {
-        { IsInteger: true } one when blocks is > 0 and <= 100_000 => [.. Enumerable.Repeat(Math.Max(0, one.GetInteger()), (int)blocks)],
-        { IsArray: true, ElementType: not GgufValueType.String } all => all.GetIntegers(),
+        { IsInteger: true } one when blocks is > 0 and <= MostBlocks => [.. Enumerable.Repeat(Numbers(one)[0], (int)blocks)],
+        { IsArray: true, Count: <= MostBlocks } all when GgufValueTypes.IsInteger(all.ElementType) => Numbers(all),
         _ => [],
     };
+
+    /// <summary>Whatever the file says, as a number from 0 on.</summary>
+    private static long[] Numbers(GgufValue value)
+    {
+        if (value.ElementType != GgufValueType.UInt64) return Array.ConvertAll(value.GetIntegers(), number => Math.Max(0, number));
+        return Array.ConvertAll(value.GetElements<ulong>().ToArray(), number => (long)Math.Min(number, long.MaxValue));
+    }
 }

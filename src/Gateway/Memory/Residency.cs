@@ -17,16 +17,21 @@ public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner
 
     private readonly ConcurrentDictionary<string, long> _used = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, TimeSpan> _loadTimes = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, DateTimeOffset> _loading = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, byte> _waking = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stopping = new();
+    private Action<string>? _wake;
     private Task _sweeping = Task.CompletedTask;
 
     /// <summary>Starts all models that are to be loaded from the start.</summary>
     public async Task StartAsync()
     {
         staging.MakeRoomAsync = MakeRoomAsync;
-        routes.Wanted += Wake;
+        var wakes = new Wakes(WakeAsync);
+        _wake = modelId =>
+        {
+            Used(modelId);
+            wakes.Want(modelId);
+        };
+        routes.Wanted += _wake;
         routes.WorkerPublished += Measure;
         await rollouts.StartAsync(routes);
         _sweeping = Task.Run(SweepAsync);
@@ -54,7 +59,7 @@ public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner
 
     public async Task StopAsync()
     {
-        routes.Wanted -= Wake;
+        routes.Wanted -= _wake;
         await _stopping.CancelAsync();
         await _sweeping;
     }
@@ -70,37 +75,29 @@ public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner
 
     private TimeSpan Idle(string modelId) => time.GetElapsedTime(_used.GetOrAdd(modelId, _ => time.GetTimestamp()));
 
-    /// <summary>One wake a model at a time; whoever waits for the model sees its route change.</summary>
-    private void Wake(string modelId)
+    /// <summary>Never throws; whoever waits for the model sees its route change.</summary>
+    private async Task WakeAsync(string modelId)
     {
-        if (rollouts.Find(modelId) is not { } owner || !_waking.TryAdd(modelId, 0)) return;
-        Used(modelId);
-        _ = Task.Run(async () =>
+        try
         {
-            try
-            {
-                await owner.WakeAsync(_stopping.Token);
-            }
-            catch (Exception exception) when (exception is not OperationCanceledException)
-            {
-                logger.LogError(exception, "{Model} could not be loaded.", modelId);
-            }
-            finally
-            {
-                _waking.TryRemove(modelId, out _);
-            }
-        });
+            if (rollouts.Find(modelId) is { } owner) await owner.WakeAsync(_stopping.Token);
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or ObjectDisposedException)
+        {
+            // Told to stop.
+        }
+        catch (Exception exception)
+        {
+            logger.LogError(exception, "{Model} could not be loaded.", modelId);
+        }
     }
 
     private void Measure(WorkerModel worker)
     {
-        if (worker.State == WorkerState.Starting) _loading[worker.Spec.WorkerId] = worker.Since;
-        else if (worker.State == WorkerState.Ready)
-        {
-            // Those who waited for it get their turn before it counts as idle.
-            Used(worker.Spec.ModelId);
-            if (_loading.TryRemove(worker.Spec.WorkerId, out var began)) _loadTimes[worker.Spec.ModelId] = worker.Since - began;
-        }
+        if (worker is not { State: WorkerState.Ready, LoadTime: { } took }) return;
+        // Those who waited for it get their turn before it counts as idle.
+        Used(worker.Spec.ModelId);
+        _loadTimes[worker.Spec.ModelId] = took;
     }
 
     private async Task SweepAsync()

@@ -6,6 +6,7 @@ using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.OpenAi;
 using FinerCut.Gateway.Storage;
 using FinerCut.Gateway.Workers;
+using FinerCut.Gguf;
 using FinerCut.Jobs;
 using Microsoft.Extensions.Logging;
 
@@ -23,15 +24,15 @@ public sealed class PruneProcess(WorkerConfig config, MemoryLedger ledger, ILogg
     /// <summary>Null where a job of this order would fit now; otherwise why not, with the figures.</summary>
     public ApiError? Misfit(string jobId, ModelConfig model, PruneOrder order)
     {
-        var entry = Entry(jobId, model, order);
-        return entry.Forecast.Total <= ledger.Free ? null : ledger.DoesNotFit(entry);
+        var (entry, unusable) = Entry(jobId, model, order);
+        return entry is null ? unusable : entry.Forecast.Total <= ledger.Free ? null : ledger.DoesNotFit(entry);
     }
 
     /// <summary>As <see cref="Misfit"/>, and reserves the memory until <see cref="Release"/>.</summary>
     public ApiError? Reserve(string jobId, ModelConfig model, PruneOrder order)
     {
-        var entry = Entry(jobId, model, order);
-        return ledger.TryReserve(entry) ? null : ledger.DoesNotFit(entry);
+        var (entry, unusable) = Entry(jobId, model, order);
+        return entry is null ? unusable : ledger.TryReserve(entry) ? null : ledger.DoesNotFit(entry);
     }
 
     public void Release(string jobId) => ledger.Release(jobId);
@@ -92,11 +93,19 @@ public sealed class PruneProcess(WorkerConfig config, MemoryLedger ledger, ILogg
         File.Delete(PidFile(folder));
     }
 
-    private static MemoryEntry Entry(string jobId, ModelConfig model, PruneOrder order)
+    /// <summary>The model's file was sound when the gateway started; it may be gone or another by now.</summary>
+    private static (MemoryEntry? Entry, ApiError? Unusable) Entry(string jobId, ModelConfig model, PruneOrder order)
     {
         var plain = new PruneRequest { JobId = jobId, ModelPath = model.Path, OutputPath = "", WorkFolder = "", CalibrationPath = "", HeldOutPath = "", Budget = order.Budget };
         var tokens = (long)(order.MaxCalibrationTokens ?? plain.MaxCalibrationTokens) + (order.MaxHeldOutTokens ?? plain.MaxHeldOutTokens);
-        return new MemoryEntry(jobId, model.Id, Forecasts.OfJob(model.Path, tokens, order.MaxSequenceTokens ?? plain.MaxSequenceTokens, order.MemoryBytes));
+        try
+        {
+            return (new MemoryEntry(jobId, model.Id, Forecasts.OfJob(model.Path, tokens, order.MaxSequenceTokens ?? plain.MaxSequenceTokens, order.MemoryBytes)), null);
+        }
+        catch (Exception exception) when (exception is GgufException or IOException or UnauthorizedAccessException)
+        {
+            return (null, ApiError.Conflict($"The file of {model.Id} is not usable: {exception.Message}", "model_file_unusable"));
+        }
     }
 
     private static string PidFile(string folder) => Path.Combine(folder, "worker.pid");

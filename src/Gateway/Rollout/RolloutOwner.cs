@@ -185,7 +185,7 @@ public sealed partial class RolloutOwner(string modelId, LiveConfig live, Rollou
         }
         catch (TimeoutException)
         {
-            foreach (var upstream in upstreams) upstream.End();
+            foreach (var upstream in upstreams) upstream.End(FailureKind.Retired);
             await Task.WhenAny(drained, Task.Delay(TimeSpan.FromSeconds(5), _time, CancellationToken.None));
         }
         catch (OperationCanceledException)

@@ -27,6 +27,7 @@ public sealed class Rollouts(ImmutableSortedDictionary<string, RolloutOwner> own
     private void Watch(WorkerModel worker)
     {
         metrics.Transition("worker", worker.Spec.ModelId, worker.State.ToString());
+        if (worker is { State: WorkerState.Ready, LoadTime: { } took }) metrics.Loaded(worker.Spec.ModelId, worker.Spec.VersionId, took);
         hub.Publish(new AdminEvent("worker", worker.Spec.WorkerId, AdminViews.Of(worker)));
         if (worker.State is not (WorkerState.Broken or WorkerState.Failed)) return;
         if (Find(worker.Spec.ModelId) is not { } owner) return;

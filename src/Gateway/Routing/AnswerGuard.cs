@@ -16,7 +16,7 @@ internal sealed class AnswerGuard(HttpMessageHandler inner, LiveConfig live, Tim
     {
         if (!request.Options.TryGetValue(Exchange.Option, out var exchange)) return await base.SendAsync(request, cancellationToken);
         using var late = new CancellationTokenSource(live.Forwarding.FirstByteTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken, exchange.Upstream.Ended);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource([late.Token, cancellationToken, exchange.Upstream.Ended, exchange.Lost]);
         HttpResponseMessage? response = null;
         try
         {
@@ -38,8 +38,9 @@ internal sealed class AnswerGuard(HttpMessageHandler inner, LiveConfig live, Tim
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             response?.Dispose();
+            if (exchange.Lost.IsCancellationRequested) throw;
             // SocketsHttpHandler reports its connect time-out as a cancellation of its own.
-            throw new UpstreamFailure(exchange.Upstream.Ended.IsCancellationRequested ? FailureKind.Retired
+            throw new UpstreamFailure(exchange.Upstream.Ended.IsCancellationRequested ? exchange.Upstream.EndedBy
                 : late.IsCancellationRequested ? FailureKind.FirstByteTimeout : FailureKind.NotSent);
         }
         catch (UpstreamFailure)

@@ -63,7 +63,7 @@ internal sealed class EventStream : Stream
             }
             catch (OperationCanceledException) when (!_client.IsCancellationRequested)
             {
-                Break(_exchange.Upstream.Ended.IsCancellationRequested ? FailureKind.Retired : FailureKind.IdleTimeout);
+                Break(_exchange.Upstream.Ended.IsCancellationRequested ? _exchange.Upstream.EndedBy : FailureKind.IdleTimeout);
             }
             catch (Exception exception) when (exception is IOException or HttpRequestException)
             {

@@ -40,6 +40,9 @@ public sealed class Exchange(Upstream upstream, bool isTrial, long began)
 {
     public static readonly HttpRequestOptionsKey<Exchange> Option = new("finercut.exchange");
 
+    private Exchange? _answered;
+    private int _released;
+
     public Upstream Upstream { get; } = upstream;
 
     /// <summary>Of a version on trial: what fails before the first byte goes to the active version.</summary>
@@ -58,6 +61,25 @@ public sealed class Exchange(Upstream upstream, bool isTrial, long began)
 
     public IAnswerTap? Tap { get; set; }
 
+    /// <summary>How it may be asked elsewhere as well; null where it is not.</summary>
+    internal HedgePlan? Hedge { get; init; }
+
+    /// <summary>The attempt whose answer is the answer: this one unless it is hedged.</summary>
+    public Exchange Answered { get => _answered ?? this; internal set => _answered = value; }
+
+    /// <summary>Cancelled when another attempt's answer came first.</summary>
+    internal CancellationToken Lost { get; init; }
+
+    /// <summary>The exchange that entered the upstream of this one; null: this one did.</summary>
+    internal Exchange? Holder { get; set; }
+
     /// <summary>Set when an answer broke after its first byte; null when all went well.</summary>
     public FailureKind? Broken { get; set; }
+
+    /// <summary>Leaves the upstream that was entered for it. Once: further calls do nothing.</summary>
+    public void Release()
+    {
+        if (Holder is not null) Holder.Release();
+        else if (Interlocked.Exchange(ref _released, 1) == 0) Upstream.Leave();
+    }
 }

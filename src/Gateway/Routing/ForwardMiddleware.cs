@@ -59,34 +59,26 @@ public sealed class ForwardMiddleware
         {
             var (choice, refusal) = await _chooser.EnterAsync(request, mayTry, deadline.Token, context.RequestAborted);
             if (choice is null) return new Attempt(refusal, refusal?.Code == "worker_busy" && !deadline.IsCancellationRequested);
-            try
-            {
-                var failure = await TryAsync(context, request, choice);
-                if (failure is null) return new Attempt(null);
-                if (failure is not (FailureKind.NotSent or FailureKind.Busy)) sent++;
-                _metrics.AttemptFailed(modelId, failure.Value);
-                // The active version answers what the one on trial did not, whatever it failed of.
-                mayTry = false;
-                var again = choice.IsTrial || (sent < MaxSent && failure is not (FailureKind.FirstByteTimeout or FailureKind.Retired) && !deadline.IsCancellationRequested);
-                return new Attempt(UpstreamFailure.ToError(failure.Value), again);
-            }
-            finally
-            {
-                choice.Upstream.Leave();
-            }
+            var failures = await TryAsync(context, request, choice);
+            if (failures is not [.., var failure]) return new Attempt(null);
+            sent += failures.Count(kind => kind is not (FailureKind.NotSent or FailureKind.Busy));
+            // The active version answers what the one on trial did not, whatever it failed of.
+            mayTry = false;
+            var again = choice.IsTrial || (sent < MaxSent && failure is not (FailureKind.FirstByteTimeout or FailureKind.Retired or FailureKind.Stopped) && !deadline.IsCancellationRequested);
+            return new Attempt(UpstreamFailure.ToError(failure), again);
         }, context.RequestAborted);
 
         if (last.Error is not null) await ErrorEnvelope.WriteAsync(context, last.Error);
         measure.End(context.Response.StatusCode);
     }
 
-    /// <summary>Null when an answer (or a part of it) has gone to the client, or the client has gone; otherwise why there was none.</summary>
-    private async Task<FailureKind?> TryAsync(HttpContext context, RoutedRequest request, UpstreamChoice choice)
+    /// <summary>Empty when an answer (or a part of it) has gone to the client, or the client has gone; otherwise why there was none, the last failure last.</summary>
+    private async Task<IReadOnlyList<FailureKind>> TryAsync(HttpContext context, RoutedRequest request, UpstreamChoice choice)
     {
-        var exchange = new Exchange(choice.Upstream, choice.IsTrial, _time.GetTimestamp());
+        var failed = new Failures();
+        var exchange = new Exchange(choice.Upstream, choice.IsTrial, _time.GetTimestamp()) { Hedge = Hedge(context, request, choice, failed) };
         exchange.Tap = _observer.Begin(exchange, context.Request.Path, request);
-        var whole = false;
-        FailureKind? failure = null;
+        var (whole, told) = (false, false);
         try
         {
             context.Items[ExchangeItem] = exchange;
@@ -96,23 +88,68 @@ public sealed class ForwardMiddleware
             await _next(context);
 
             var error = context.GetForwarderErrorFeature();
-            if (exchange.Broken is { } broken) _metrics.AnswerBroken(choice.Upstream.ModelId, broken);
-            whole = error is null && exchange.Broken is null && context.Response.StatusCode == StatusCodes.Status200OK;
-            failure = exchange.Broken;
-            if (error is null || context.Response.HasStarted || context.RequestAborted.IsCancellationRequested) return null;
+            if (exchange.Answered.Broken is { } broken) _metrics.AnswerBroken(choice.Upstream.ModelId, broken);
+            whole = error is null && exchange.Answered.Broken is null && context.Response.StatusCode == StatusCodes.Status200OK;
+            if (error is null || context.Response.HasStarted || context.RequestAborted.IsCancellationRequested) return [];
+
             context.Response.Clear();
             context.Features.Set<IForwarderErrorFeature>(null);
-            failure = (error.Exception as UpstreamFailure)?.Kind ?? FailureKind.Died;
-            return failure;
+            told = true;
+            // Hedged attempts have told of their failures themselves.
+            if (failed.Kinds.Count == 0) Failed(exchange, (error.Exception as UpstreamFailure)?.Kind ?? FailureKind.Died, context, request, failed);
+            return failed.Kinds;
         }
         finally
         {
+            lock (failed) failed.AreOver = true;
             exchange.Tap?.Finish(whole);
-            var now = _time.GetTimestamp();
-            TimeSpan? firstByte = exchange.FirstByteAt == 0 ? null : _time.GetElapsedTime(exchange.Began, exchange.FirstByteAt);
-            _observer.Ended(new ExchangeEnd(exchange.Upstream, exchange.FirstByteAt == 0 ? 0 : context.Response.StatusCode, failure, firstByte,
-                _time.GetElapsedTime(exchange.Began, now), context.RequestAborted.IsCancellationRequested) { Usage = exchange.Usage, IsStream = exchange.IsStream }, context.Request.Path, request);
+            if (!told) Ended(exchange.Answered, exchange.Answered.Broken, context, request);
+            exchange.Answered.Release();
+            exchange.Release();
         }
+    }
+
+    /// <summary>Null where the model's settings do not ask for it, or a version on trial answers: its failures go to the active one anyway.</summary>
+    private HedgePlan? Hedge(HttpContext context, RoutedRequest request, UpstreamChoice choice, Failures failed)
+    {
+        if (choice.IsTrial || _live.Find(request.ModelId) is not { HedgeAfter: { Ticks: > 0 } after }) return null;
+        return new HedgePlan(after, context.Request.Path + context.Request.QueryString, request.Body.Bytes, Other, (attempt, kind) =>
+        {
+            // A loser may fail when the request and its context are somebody else's.
+            lock (failed)
+            {
+                if (!failed.AreOver) Failed(attempt, kind, context, request, failed);
+            }
+        });
+
+        Upstream? Other()
+        {
+            var other = _chooser.EnterOther(choice.Upstream);
+            if (other is not null) _metrics.Hedged(request.ModelId);
+            return other;
+        }
+    }
+
+    private void Failed(Exchange attempt, FailureKind kind, HttpContext context, RoutedRequest request, Failures failed)
+    {
+        failed.Kinds.Add(kind);
+        _metrics.AttemptFailed(request.ModelId, kind);
+        Ended(attempt, kind, context, request);
+    }
+
+    private void Ended(Exchange attempt, FailureKind? failure, HttpContext context, RoutedRequest request)
+    {
+        TimeSpan? firstByte = attempt.FirstByteAt == 0 ? null : _time.GetElapsedTime(attempt.Began, attempt.FirstByteAt);
+        _observer.Ended(new ExchangeEnd(attempt.Upstream, attempt.FirstByteAt == 0 ? 0 : context.Response.StatusCode, failure, firstByte,
+            _time.GetElapsedTime(attempt.Began, _time.GetTimestamp()), context.RequestAborted.IsCancellationRequested) { Usage = attempt.Usage, IsStream = attempt.IsStream }, context.Request.Path, request);
+    }
+
+    /// <summary>Why attempts of one exchange failed; no more are told once it is over.</summary>
+    private sealed class Failures
+    {
+        public List<FailureKind> Kinds { get; } = [];
+
+        public bool AreOver { get; set; }
     }
 
     private readonly record struct Attempt(ApiError? Error, bool MayTryAgain = false);

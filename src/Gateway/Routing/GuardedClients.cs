@@ -4,7 +4,7 @@ using Yarp.ReverseProxy.Forwarder;
 
 namespace FinerCut.Gateway.Routing;
 
-/// <summary>YARP's HTTP clients, each behind an <see cref="AnswerGuard"/>.</summary>
+/// <summary>YARP's HTTP clients, each behind an <see cref="AnswerGuard"/> and <see cref="Hedging"/>.</summary>
 internal sealed class GuardedClients(LiveConfig live, TimeProvider time, ILogger<ForwarderHttpClientFactory> logger) : ForwarderHttpClientFactory(logger)
 {
     protected override void ConfigureHandler(ForwarderHttpClientContext context, SocketsHttpHandler handler)
@@ -15,5 +15,5 @@ internal sealed class GuardedClients(LiveConfig live, TimeProvider time, ILogger
     }
 
     protected override HttpMessageHandler WrapHandler(ForwarderHttpClientContext context, HttpMessageHandler handler) =>
-        new AnswerGuard(base.WrapHandler(context, handler), live, time);
+        new Hedging(new AnswerGuard(base.WrapHandler(context, handler), live, time), time);
 }

@@ -27,7 +27,7 @@ public sealed record ModelRoute(string ModelId, string VersionId, ImmutableArray
     /// <summary>When the next start is tried; null when unknown.</summary>
     public DateTimeOffset? RetryAt { get; init; }
 
-    /// <summary>Why it could not be loaded; null where nothing is wrong.</summary>
+    /// <summary>Why it could not be loaded, or what ended it; null where nothing is wrong.</summary>
     public ApiError? Problem { get; init; }
 
     /// <summary>A version on trial beside the active one; null where there is none.</summary>

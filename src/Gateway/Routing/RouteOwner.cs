@@ -16,6 +16,7 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
     private readonly Dictionary<string, ModelShare> _shares = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Upstream> _upstreams = new(StringComparer.Ordinal);
     private readonly List<Upstream> _draining = [];
+    private readonly HashSet<string> _ended = new(StringComparer.Ordinal);
     private ImmutableArray<Upstream> _known = [];
     private volatile RouteModel _current = RouteModel.Empty;
     private Task _loop = Task.CompletedTask;
@@ -47,25 +48,19 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
     /// Says which versions new requests go to. Completes once that is so and the upstreams that are not among them any more are closed: they hold
     /// only requests that began before.
     /// </summary>
-    public async Task ShareAsync(string modelId, ModelShare share)
+    public Task ShareAsync(string modelId, ModelShare share) => InTurnAsync(() =>
     {
-        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var queued = _events.Writer.TryWrite(async () =>
-        {
-            try
-            {
-                _shares[modelId] = share;
-                await PublishAsync();
-                done.SetResult();
-            }
-            catch (Exception exception)
-            {
-                done.SetException(exception);
-            }
-        });
-        ObjectDisposedException.ThrowIf(!queued, this);
-        await done.Task;
-    }
+        _shares[modelId] = share;
+        return PublishAsync();
+    });
+
+    /// <summary>For good: the model takes no more requests, and what it still answers ends now, each stream with a typed error event.</summary>
+    public Task EndAsync(string modelId) => InTurnAsync(async () =>
+    {
+        _ended.Add(modelId);
+        await PublishAsync();
+        foreach (var upstream in _known.Where(upstream => upstream.ModelId == modelId)) upstream.End(FailureKind.Stopped);
+    });
 
     public async Task StopAsync()
     {
@@ -76,6 +71,25 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
     public void Dispose()
     {
         foreach (var upstream in _upstreams.Values.Concat(_draining)) upstream.Dispose();
+    }
+
+    private async Task InTurnAsync(Func<Task> act)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var queued = _events.Writer.TryWrite(async () =>
+        {
+            try
+            {
+                await act();
+                done.SetResult();
+            }
+            catch (Exception exception)
+            {
+                done.SetException(exception);
+            }
+        });
+        ObjectDisposedException.ThrowIf(!queued, this);
+        await done.Task;
     }
 
     private async Task RunAsync()
@@ -141,6 +155,7 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
 
     private ModelRoute Route(string modelId, ModelShare share)
     {
+        if (_ended.Contains(modelId)) return new ModelRoute(modelId, share.VersionId, [], RouteAvailability.Down, "This gateway is being stopped.") { Problem = UpstreamFailure.ToError(FailureKind.Stopped) };
         var trial = share.Trial is null ? null : new TrialRoute(share.Trial, UpstreamsOf(modelId, share.Trial.VersionId));
         return share.Asleep
             ? new ModelRoute(modelId, share.VersionId, [], RouteAvailability.Asleep, share.Problem?.Message ?? "The model is not loaded; a request loads it.") { Problem = share.Problem }

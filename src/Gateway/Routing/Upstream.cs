@@ -65,8 +65,15 @@ public sealed class Upstream(string id, string modelId, string versionId, string
         if ((Interlocked.Or(ref _state, Closed) & ~Closed) == 0) _drained.TrySetResult();
     }
 
+    /// <summary>Why the answers still running must end; of meaning once <see cref="Ended"/> is cancelled.</summary>
+    public FailureKind EndedBy { get; private set; } = FailureKind.Retired;
+
     /// <summary>Ends what is still running, each stream with a typed error event.</summary>
-    public void End() => _ended.Cancel();
+    public void End(FailureKind reason)
+    {
+        EndedBy = reason;
+        _ended.Cancel();
+    }
 
     public void Dispose() => _ended.Dispose();
 }

@@ -57,7 +57,7 @@ public sealed class UpstreamChooser(RouteOwner routes, IProxyStateLookup yarp, T
                 wanted = true;
             }
 
-            var refusal = Refusal(route);
+            var refusal = route is { Availability: RouteAvailability.Down, Problem: { } ended } ? ended : Refusal(route);
             // All destinations are full (or closing): the caller comes again soon.
             if (route.Upstreams.Length > 0 && route.Upstreams.All(upstream => upstream.Destination is not null && !upstream.IsClosed)) return (null, UpstreamFailure.ToError(FailureKind.Busy));
             if (route.Availability == RouteAvailability.Down || deadline.IsCancellationRequested) return (null, refusal);
@@ -71,6 +71,13 @@ public sealed class UpstreamChooser(RouteOwner routes, IProxyStateLookup yarp, T
                 return (null, refusal);
             }
         }
+    }
+
+    /// <summary>Another upstream of the active version than this one, entered; null where there is none with room.</summary>
+    public Upstream? EnterOther(Upstream one)
+    {
+        ArgumentNullException.ThrowIfNull(one);
+        return routes.Current.Models.TryGetValue(one.ModelId, out var route) ? Enter(one.ModelId, route.Upstreams.Remove(one))?.Upstream : null;
     }
 
     private UpstreamChoice? Enter(string modelId, ImmutableArray<Upstream> upstreams)

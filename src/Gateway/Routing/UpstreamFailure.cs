@@ -22,6 +22,9 @@ public enum FailureKind
 
     /// <summary>The version's time to drain was over.</summary>
     Retired,
+
+    /// <summary>The gateway is being stopped, and the time to drain was over.</summary>
+    Stopped,
 }
 
 /// <summary>An upstream that failed a request; thrown through YARP, which reports it back as its forwarder error.</summary>
@@ -38,6 +41,7 @@ public sealed class UpstreamFailure(FailureKind kind, Exception? cause = null) :
         FailureKind.FirstByteTimeout => ApiError.Server(StatusCodes.Status504GatewayTimeout, "The worker did not begin to answer in time.", "first_byte_timeout"),
         FailureKind.IdleTimeout => ApiError.Server(StatusCodes.Status504GatewayTimeout, "The worker fell silent in the middle of its answer.", "idle_timeout"),
         FailureKind.Retired => ApiError.Server(StatusCodes.Status503ServiceUnavailable, "This version was replaced and its time to finish is over; send the request again.", "version_retired"),
+        FailureKind.Stopped => ApiError.Server(StatusCodes.Status503ServiceUnavailable, "This gateway is being stopped and the time to finish is over; send the request again.", "gateway_stopping"),
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
     };
 }

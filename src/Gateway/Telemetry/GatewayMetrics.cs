@@ -16,7 +16,9 @@ public sealed class GatewayMetrics : IDisposable
     private readonly Histogram<double> _duration;
     private readonly Counter<long> _attemptsFailed;
     private readonly Counter<long> _answersBroken;
+    private readonly Counter<long> _hedges;
     private readonly Counter<long> _transitions;
+    private readonly Histogram<double> _loads;
     private readonly Counter<long> _shadowed;
     private readonly Histogram<double> _agreement;
     private readonly Histogram<double> _shadowLatency;
@@ -29,7 +31,9 @@ public sealed class GatewayMetrics : IDisposable
         _duration = _meter.CreateHistogram<double>("finercut_request_seconds", "s", "From the whole request to the end of its answer.");
         _attemptsFailed = _meter.CreateCounter<long>("finercut_attempts_failed", description: "Attempts that failed before the first byte, by kind.");
         _answersBroken = _meter.CreateCounter<long>("finercut_answers_broken", description: "Answers that broke after the first byte, by kind.");
+        _hedges = _meter.CreateCounter<long>("finercut_hedges", description: "Requests that were sent to a second destination before the first had begun to answer.");
         _transitions = _meter.CreateCounter<long>("finercut_transitions", description: "State changes of workers, versions and jobs.");
+        _loads = _meter.CreateHistogram<double>("finercut_load_seconds", "s", "From a worker's start to its first healthy answer, by version.");
         _shadowed = _meter.CreateCounter<long>("finercut_shadow_requests", description: "Copies of requests for versions on trial, by what became of them.");
         _agreement = _meter.CreateHistogram<double>("finercut_shadow_agreement", description: "Agreement of copied requests' answers with the originals', 0 to 1.");
         _shadowLatency = _meter.CreateHistogram<double>("finercut_shadow_latency_ratio", description: "Time of a copied request's answer over the original's.");
@@ -54,6 +58,10 @@ public sealed class GatewayMetrics : IDisposable
     public void AttemptFailed(string modelId, FailureKind kind) => _attemptsFailed.Add(1, Tag("model", modelId), Tag("kind", kind.ToString()));
 
     public void AnswerBroken(string modelId, FailureKind kind) => _answersBroken.Add(1, Tag("model", modelId), Tag("kind", kind.ToString()));
+
+    public void Loaded(string modelId, string versionId, TimeSpan took) => _loads.Record(took.TotalSeconds, Tag("model", modelId), Tag("version", versionId));
+
+    public void Hedged(string modelId) => _hedges.Add(1, Tag("model", modelId));
 
     /// <param name="kind">worker, version or job.</param>
     public void Transition(string kind, string modelId, string state) =>

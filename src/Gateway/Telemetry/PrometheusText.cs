@@ -13,26 +13,31 @@ public sealed class PrometheusText : IDisposable
 {
     public const string MeterPrefix = "FinerCut.";
 
+    /// <summary>Of .NET's own meter: what tells garbage from growth.</summary>
+    private static readonly HashSet<string> OfRuntime = new(StringComparer.Ordinal)
+    {
+        "dotnet.process.memory.working_set", "dotnet.gc.last_collection.heap.size", "dotnet.gc.last_collection.memory.committed_size", "dotnet.gc.collections", "dotnet.gc.pause.time", "dotnet.thread_pool.queue.length",
+    };
+
     /// <summary>Label sets an instrument keeps: beyond it measurements are dropped, so that no label value from outside can fill the memory.</summary>
     private const int MostSeries = 2000;
 
     /// <summary>Upper bounds in the instrument's unit; times are seconds.</summary>
-    private static readonly double[] Bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+    internal static readonly double[] Bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
-    private readonly ConcurrentDictionary<Instrument, ConcurrentDictionary<string, Series>> _instruments = new();
+    private readonly ConcurrentDictionary<Instrument, Family> _instruments = new();
     private readonly MeterListener _listener = new();
 
     public PrometheusText()
     {
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (!instrument.Meter.Name.StartsWith(MeterPrefix, StringComparison.Ordinal)) return;
-            _instruments[instrument] = new ConcurrentDictionary<string, Series>(StringComparer.Ordinal);
-            listener.EnableMeasurementEvents(instrument);
+            if (!instrument.Meter.Name.StartsWith(MeterPrefix, StringComparison.Ordinal) && !OfRuntime.Contains(instrument.Name)) return;
+            listener.EnableMeasurementEvents(instrument, _instruments[instrument] = new Family(KindOf(instrument), instrument.IsObservable));
         };
-        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Take(instrument, value, tags));
-        _listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => Take(instrument, value, tags));
-        _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Take(instrument, value, tags));
+        _listener.SetMeasurementEventCallback<long>((_, value, tags, family) => Take((Family)family!, value, tags));
+        _listener.SetMeasurementEventCallback<int>((_, value, tags, family) => Take((Family)family!, value, tags));
+        _listener.SetMeasurementEventCallback<double>((_, value, tags, family) => Take((Family)family!, value, tags));
         _listener.Start();
     }
 
@@ -40,12 +45,11 @@ public sealed class PrometheusText : IDisposable
     {
         _listener.RecordObservableInstruments();
         var text = new StringBuilder();
-        foreach (var (instrument, series) in _instruments.OrderBy(entry => entry.Key.Name, StringComparer.Ordinal))
+        foreach (var (instrument, family) in _instruments.OrderBy(entry => entry.Key.Name, StringComparer.Ordinal))
         {
-            var name = Name(instrument);
-            var kind = KindOf(instrument);
-            text.Append(CultureInfo.InvariantCulture, $"# HELP {name} {instrument.Description}\n# TYPE {name} {kind}\n");
-            foreach (var (labels, one) in series.OrderBy(entry => entry.Key, StringComparer.Ordinal)) one.Write(text, name, labels, kind);
+            var name = Name(instrument, family.Kind);
+            text.Append(CultureInfo.InvariantCulture, $"# HELP {name} {instrument.Description}\n# TYPE {name} {family.Kind}\n");
+            foreach (var (labels, one) in family.Series.OrderBy(entry => entry.Key, StringComparer.Ordinal)) one.Write(text, name, labels, family.Kind);
         }
 
         return text.ToString();
@@ -53,9 +57,9 @@ public sealed class PrometheusText : IDisposable
 
     public void Dispose() => _listener.Dispose();
 
-    private void Take(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+    private static void Take(Family family, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
     {
-        if (!_instruments.TryGetValue(instrument, out var all)) return;
+        var all = family.Series;
         Span<char> space = stackalloc char[512];
         var labels = new ValueLabels(space);
         foreach (var tag in tags) labels.Add(tag.Key, tag.Value);
@@ -65,7 +69,7 @@ public sealed class PrometheusText : IDisposable
             series = all.GetOrAdd(labels.Text.ToString(), _ => new Series());
         }
 
-        series.Take(value, KindOf(instrument));
+        series.Take(value, family);
     }
 
     private static string KindOf(Instrument instrument)
@@ -75,10 +79,18 @@ public sealed class PrometheusText : IDisposable
         return definition == typeof(Counter<>) || definition == typeof(ObservableCounter<>) ? "counter" : definition == typeof(Histogram<>) ? "histogram" : "gauge";
     }
 
-    private static string Name(Instrument instrument)
+    private static string Name(Instrument instrument, string kind)
     {
         var name = instrument.Name.Replace('.', '_');
-        return KindOf(instrument) == "counter" && !name.EndsWith("_total", StringComparison.Ordinal) ? name + "_total" : name;
+        return kind == "counter" && !name.EndsWith("_total", StringComparison.Ordinal) ? name + "_total" : name;
+    }
+
+    /// <summary>All that is measured with one instrument.</summary>
+    /// <param name="Kind">Prometheus' word.</param>
+    /// <param name="IsObservable">It tells its state, not a change of it.</param>
+    private sealed record Family(string Kind, bool IsObservable)
+    {
+        public ConcurrentDictionary<string, Series> Series { get; } = new(StringComparer.Ordinal);
     }
 
     /// <summary>One set of labels of one instrument.</summary>
@@ -89,19 +101,19 @@ public sealed class PrometheusText : IDisposable
         private double _sum;
         private long _count;
 
-        public void Take(double value, string kind)
+        public void Take(double value, Family family)
         {
             lock (_gate)
             {
                 _count++;
-                if (kind == "histogram")
+                if (family.Kind == "histogram")
                 {
                     _buckets ??= new long[Bounds.Length];
                     var at = Array.FindIndex(Bounds, bound => value <= bound);
                     if (at >= 0) _buckets[at]++;
                 }
 
-                _sum += value;
+                _sum = family.IsObservable ? value : _sum + value;
             }
         }
 

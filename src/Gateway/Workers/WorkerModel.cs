@@ -56,6 +56,9 @@ public sealed record WorkerModel(WorkerSpec Spec, WorkerState State, DateTimeOff
 
     public int? ProcessId { get; init; }
 
+    /// <summary>From its start to its first healthy answer; null until it was ready once.</summary>
+    public TimeSpan? LoadTime { get; init; }
+
     /// <summary>Times of the deaths within the breaker's window.</summary>
     public ImmutableArray<DateTimeOffset> Deaths { get; init; } = [];
 

@@ -121,6 +121,7 @@ public sealed class WorkerOwner
     /// <summary>Null once the worker is ready; otherwise why it will not be.</summary>
     private async Task<string?> LoadAsync(WorkerProcess process)
     {
+        var began = _time.GetTimestamp();
         using var late = new CancellationTokenSource(_config.StartTimeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, _stopping.Token);
         try
@@ -142,7 +143,7 @@ public sealed class WorkerOwner
             }
 
             await healthy;
-            Move(_model with { State = WorkerState.Ready, Address = address, Reason = null });
+            Move(_model with { State = WorkerState.Ready, Address = address, Reason = null, LoadTime = _time.GetElapsedTime(began) });
             return null;
         }
         catch (OperationCanceledException) when (late.IsCancellationRequested && !_stopping.IsCancellationRequested)

@@ -10,6 +10,9 @@ namespace FinerCut.Gateway.Workers;
 /// <summary>Asks workers whether they are ready. Thread-safe.</summary>
 public sealed class WorkerProbe(TimeProvider time) : IDisposable
 {
+    /// <summary>Of one question about health; settable for tests.</summary>
+    internal TimeSpan HealthTimeout { get => _client.Timeout; init => _client.Timeout = value; }
+
     private readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(5) })
     {
         Timeout = TimeSpan.FromSeconds(10),
@@ -27,7 +30,9 @@ public sealed class WorkerProbe(TimeProvider time) : IDisposable
             BackoffType = DelayBackoffType.Exponential,
             Delay = TimeSpan.FromMilliseconds(20),
             MaxDelay = TimeSpan.FromMilliseconds(250),
-            ShouldHandle = new PredicateBuilder<bool>().HandleResult(false).Handle<HttpRequestException>().Handle<TimeoutException>(),
+            ShouldHandle = new PredicateBuilder<bool>().HandleResult(false).Handle<HttpRequestException>()
+                // HttpClient's word for its own time-out: a worker that is busy loading is asked again.
+                .Handle<TaskCanceledException>(cancelled => cancelled.InnerException is TimeoutException),
         })
         .Build();
 

@@ -36,6 +36,62 @@ public class MemoryLedgerTests
         Assert.True(Forecasts.OfJob(Model, 5120, 256).Process > 5120L * 49152 * 4);
     }
 
+    /// <summary>What a file claims is anybody's number: it neither wraps around (and fits), nor throws past those who ask.</summary>
+    [Theory]
+    [InlineData(long.MaxValue / 2)]
+    [InlineData(1L << 40)]
+    [InlineData(-(1L << 40))]
+    public void Numbers_that_no_machine_can_hold_do_not_fit_and_do_no_more(long claimed)
+    {
+        var path = Path.Combine(Path.GetTempPath(), $"finercut-forecast-{Guid.NewGuid():N}.gguf");
+        try
+        {
+            GgufWriter.Write(new GgufEdit()
+                .Set(GgufKeys.Architecture, "fake")
+                .Set("fake.block_count", GgufValue.Of(4))
+                .Set("fake.embedding_length", GgufValue.Of((ulong)Math.Abs(claimed)))
+                .Set("fake.attention.head_count", GgufValue.ArrayOf<long>(claimed, claimed, claimed, claimed))
+                .Set("fake.attention.key_length", GgufValue.Of(ulong.MaxValue))
+                .Set("fake.feed_forward_length", GgufValue.ArrayOf<ulong>(ulong.MaxValue, 1)), path);
+            foreach (var forecast in (MemoryForecast[])[Forecasts.OfWorker(path, 4096, 4), Forecasts.OfJob(path, 4096, 256)])
+            {
+                Assert.All((long[])[forecast.Weights, forecast.Kv, forecast.Compute, forecast.Process], bytes => Assert.InRange(bytes, 0, long.MaxValue));
+                Assert.True(forecast.Total > 1L << 49, forecast.ToString());
+                Assert.False(new MemoryLedger(new MemoryConfig(1L << 40, 0), long.MaxValue).TryReserve(new MemoryEntry("a/full", "a", forecast)));
+            }
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
+    [Fact]
+    public async Task A_model_that_is_wanted_while_it_wakes_is_woken_again()
+    {
+        var began = new SemaphoreSlim(0);
+        var go = new SemaphoreSlim(0);
+        var wakes = new Wakes(async _ =>
+        {
+            began.Release();
+            await go.WaitAsync();
+        });
+        wakes.Want("m");
+        await began.WaitAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        // Unloaded just now: the wake that runs looked before that.
+        wakes.Want("m");
+        wakes.Want("m");
+        go.Release();
+        Assert.True(await began.WaitAsync(TimeSpan.FromSeconds(30)), "The second wish was lost.");
+        go.Release();
+
+        // Both wishes were one wake, and nothing is left over from them.
+        wakes.Want("other");
+        await began.WaitAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.Equal(0, began.CurrentCount);
+        go.Release();
+    }
+
     [Fact]
     public void Nothing_is_reserved_beyond_the_limit_and_the_refusal_has_the_figures()
     {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Text.Json;
 
@@ -7,14 +8,21 @@ namespace FinerCut.Tests.Processes;
 
 public class ChaosTests(ITestOutputHelper output)
 {
+    /// <summary>Two dozen acts; with FINERCUT_SOAK_MINUTES as many as fit into so long. FINERCUT_SOAK_SEED sets another seed.</summary>
     [Fact]
-    public async Task Swaps_rollbacks_killed_workers_and_jobs_at_random_leave_every_request_accounted_for()
+    public async Task Swaps_rollbacks_killed_and_stopped_workers_reloads_and_jobs_at_random_leave_every_request_accounted_for()
     {
-        const int Seed = 20261123;
-        output.WriteLine($"seed {Seed}");
-        var random = new Random(Seed);
-        await using var gateway = await GatewayProcess.StartAsync(settings => settings["Worker"]!["Restart"]!["BreakerDeaths"] = 1000);
-        Assert.Equal("passed", (await gateway.JobEndAsync(await gateway.OrderJobAsync())).GetProperty("state").GetString());
+        var seed = int.Parse(Environment.GetEnvironmentVariable("FINERCUT_SOAK_SEED") ?? "20261123", CultureInfo.InvariantCulture);
+        var minutes = double.Parse(Environment.GetEnvironmentVariable("FINERCUT_SOAK_MINUTES") ?? "0", CultureInfo.InvariantCulture);
+        output.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        await using var gateway = await GatewayProcess.StartAsync(settings =>
+        {
+            settings["Worker"]!["Restart"]!["BreakerDeaths"] = 1000;
+            settings["Worker"]!["LivenessIntervalSeconds"] = 0.2;
+            settings["Worker"]!["LivenessTimeoutSeconds"] = 2;
+        });
+        await gateway.PassJobAsync();
         gateway.Script("""{"pruneSteps":1000,"pruneStepMs":10}""");
 
         using var enough = new CancellationTokenSource();
@@ -26,11 +34,13 @@ public class ChaosTests(ITestOutputHelper output)
         var settings = Path.Combine(gateway.Folder, "appsettings.json");
         var good = await File.ReadAllTextAsync(settings);
         var kills = 0;
+        var seen = new HashSet<int>();
         var jobs = new List<string>();
-        for (var act = 0; act < 24; act++)
+        var began = Stopwatch.GetTimestamp();
+        for (var act = 0; act < 24 || Stopwatch.GetElapsedTime(began).TotalMinutes < minutes; act++)
         {
             var before = all.Count;
-            switch (random.Next(6))
+            switch (random.Next(7))
             {
                 case 0 or 1:
                     await gateway.PromoteAsync(random.Next(2) == 0 ? "full" : "lean-1");
@@ -38,11 +48,13 @@ public class ChaosTests(ITestOutputHelper output)
                 case 2:
                     await gateway.SendAsync(HttpMethod.Post, $"/admin/models/{GatewayProcess.Model}/rollback");
                     break;
-                case 3:
+                case 3 or 6:
                     var workers = await gateway.WorkersAsync();
                     if (workers.Count > 0 && workers[random.Next(workers.Count)].TryGetProperty("process_id", out var id) && Eventually.IsAlive(id.GetInt32()))
                     {
-                        Kill(id.GetInt32());
+                        // SIGSTOP in one of three: noticed by its silence, and killed by the gateway.
+                        using var kill = Process.Start("kill", [random.Next(3) == 0 ? "-STOP" : "-KILL", $"{id.GetInt32()}"]);
+                        await kill.WaitForExitAsync();
                         kills++;
                     }
 
@@ -61,6 +73,10 @@ public class ChaosTests(ITestOutputHelper output)
             }
 
             await Eventually.BeAsync(() => all.Count > before + 2, () => gateway.Log);
+            foreach (var worker in await gateway.WorkersAsync())
+            {
+                if (worker.TryGetProperty("process_id", out var process)) seen.Add(process.GetInt32());
+            }
         }
 
         await enough.CancelAsync();
@@ -70,7 +86,7 @@ public class ChaosTests(ITestOutputHelper output)
 
         // A killed worker is to blame for whatever did not end well, and that ended with a typed error.
         var broken = all.Where(outcome => outcome.Problem is not null).ToList();
-        output.WriteLine($"{all.Count} streams, {kills} kills, {broken.Count} ended by them");
+        output.WriteLine($"{all.Count} streams, {kills} kills and stops, {broken.Count} ended by them");
         Assert.All(broken, outcome => Assert.True(outcome.Error is "worker_died" or "worker_unreachable" or "model_loading", outcome.Problem));
         Assert.InRange(broken.Count, 0, kills * 8);
         Assert.All(all, outcome => Assert.InRange(outcome.Versions.Distinct().Count(), outcome.Status == HttpStatusCode.OK ? 1 : 0, 1));
@@ -80,25 +96,18 @@ public class ChaosTests(ITestOutputHelper output)
         var model = await gateway.GetAsync($"/admin/models/{GatewayProcess.Model}");
         foreach (var version in model.GetProperty("versions").EnumerateArray())
         {
-            var last = model.GetProperty("history").EnumerateArray().Last(row => Same(row, version));
-            Assert.Equal(last.GetProperty("state").GetString(), version.GetProperty("state").GetString());
+            var told = model.GetProperty("history").EnumerateArray().Last(row => Same(row, version));
+            Assert.Equal(told.GetProperty("state").GetString(), version.GetProperty("state").GetString());
         }
 
         Assert.Null((await ChatStream.RunAsync(gateway.Client, "tokens=2")).Problem);
+
+        // The ledger holds that worker and nothing else, and of all the others no process is left.
+        await Eventually.BeAsync(async () => (await gateway.GetAsync("/admin/memory")).GetProperty("entries").GetArrayLength() == 1, () => gateway.Log, seconds: 20);
+        var last = Assert.Single(await gateway.WorkersAsync()).GetProperty("process_id").GetInt32();
+        await Eventually.BeAsync(() => seen.All(process => process == last || !Eventually.IsAlive(process)), () => gateway.Log, seconds: 20);
         Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(gateway.Folder, "state/jobs")));
     }
 
     private static bool Same(JsonElement row, JsonElement version) => row.GetProperty("version").GetString() == version.GetProperty("version").GetString();
-
-    private static void Kill(int processId)
-    {
-        try
-        {
-            Process.GetProcessById(processId).Kill();
-        }
-        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
-        {
-            // It was being stopped.
-        }
-    }
 }

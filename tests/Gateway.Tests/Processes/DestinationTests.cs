@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Sockets;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace FinerCut.Tests.Processes;
@@ -35,7 +37,7 @@ public class DestinationTests
         var narrow = Of(one);
         narrow["MaxConcurrent"] = 1;
         narrow["BreakerFailures"] = 3;
-        narrow["BreakerPauseSeconds"] = 1;
+        narrow["BreakerPauseSeconds"] = 5;
         await using var front = await FrontAsync(new JsonObject { ["one"] = narrow });
         var streams = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => ChatStream.RunAsync(front.Client, "tokens=5 delay=10")));
         Assert.All(streams, stream => Assert.Null(stream.Problem));
@@ -48,6 +50,47 @@ public class DestinationTests
         one.Script("{}");
         await Eventually.BeAsync(async () => (await front.Client.GetAsync("/health")).IsSuccessStatusCode, () => front.Log);
         Assert.Null((await ChatStream.RunAsync(front.Client, "tokens=2")).Problem);
+    }
+
+    [Fact]
+    public async Task A_destination_that_does_not_accept_is_given_up_after_the_connect_time_out()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start(1);
+        await using var front = GatewayProcess.Prepare(settings =>
+        {
+            settings["Forwarding"] = new JsonObject { ["ConnectTimeoutSeconds"] = 0.3, ["RetryDeadlineSeconds"] = 1 };
+            settings["Models"]![GatewayProcess.Model] = new JsonObject { ["Destinations"] = new JsonObject { ["one"] = new JsonObject { ["Url"] = $"http://{listener.LocalEndpoint}", ["HealthIntervalSeconds"] = 3600 } } };
+        });
+        await front.RunAsync(ready: false);
+        using (var health = await listener.AcceptSocketAsync().WaitAsync(TimeSpan.FromSeconds(60)))
+        {
+            await health.ReceiveAsync(new byte[4096]);
+            await health.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"u8.ToArray());
+        }
+
+        await Eventually.BeAsync(async () => (await front.Client.GetAsync("/health")).IsSuccessStatusCode, () => front.Log);
+
+        // Nobody accepts any more and the line is full: a connection is neither made nor refused.
+        var line = new List<Socket>();
+        try
+        {
+            Task connecting;
+            do
+            {
+                line.Add(new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp));
+                connecting = line[^1].ConnectAsync(listener.LocalEndpoint);
+                await Task.WhenAny(connecting, Task.Delay(500));
+            }
+            while (connecting.IsCompletedSuccessfully && line.Count < 20);
+            Assert.False(connecting.IsCompleted);
+            using var answer = await front.Client.PostAsync("/v1/chat/completions", ChatStream.Body("x")).WaitAsync(TimeSpan.FromSeconds(30));
+            Assert.Equal((HttpStatusCode.BadGateway, "worker_unreachable"), (answer.StatusCode, ChatStream.Code(JsonElement.Parse(await answer.Content.ReadAsStringAsync()))));
+        }
+        finally
+        {
+            foreach (var socket in line) socket.Dispose();
+        }
     }
 
     private static JsonObject Of(GatewayProcess gateway) => new() { ["Url"] = $"http://127.0.0.1:{gateway.Port}", ["ApiKey"] = "destination-secret", ["HealthIntervalSeconds"] = 0.1 };

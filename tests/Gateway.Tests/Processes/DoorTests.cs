@@ -22,6 +22,10 @@ public class DoorTests
         await CheckAsync(413, "body_too_large", new StringContent("{\"x\":\"" + new string('x', 5000) + "\"}"));
         await CheckAsync(413, "body_too_large", new StreamContent(new Endless(2_000_000)));
         await CheckAsync(404, "unknown_url", ChatStream.Body("hi"), "/v2/chat/completions");
+
+        // Nor does anything go on that has no row in the scope matrix, whatever a server behind would make of it.
+        foreach (var path in (string[])["/v1/audio/speech", "/v1/chat/completions/x", "/v1", "/v1/fine_tuning/jobs"]) await CheckAsync(404, "unknown_url", ChatStream.Body("hi"), path);
+        Assert.DoesNotContain("status=\"404\"", await gateway.Client.GetStringAsync("/metrics"), StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.MethodNotAllowed, (await gateway.Client.GetAsync("/v1/chat/completions")).StatusCode);
         var models = JsonElement.Parse(await gateway.Client.GetStringAsync("/v1/models"));
         Assert.Equal(["other", "tiny"], models.GetProperty("data").EnumerateArray().Select(model => model.GetProperty("id").GetString()).Order());
@@ -66,6 +70,18 @@ public class DoorTests
         Assert.Equal(ExitCode.BadInput, (await GatewayProcess.RunToEndAsync(fine.Folder, "sevre")).Code);
         await File.WriteAllTextAsync(Path.Combine(fine.Folder, "appsettings.json"), "{ \"Listen\": ");
         Assert.Equal(ExitCode.BadInput, (await GatewayProcess.RunToEndAsync(fine.Folder)).Code);
+    }
+
+    [Fact]
+    public async Task Logs_can_be_objects_and_hold_no_prompt()
+    {
+        await using var gateway = GatewayProcess.Prepare();
+        await gateway.RunAsync(arguments: ["--Logging:Console:FormatterName", "json"]);
+        Assert.Null((await ChatStream.RunAsync(gateway.Client, "Zanzibar tokens=2")).Problem);
+        Assert.Equal("worker_died", (await ChatStream.RunAsync(gateway.Client, "Zanzibar tokens=2 die=1")).Error);
+        var logged = gateway.Log.Split('\n').Where(line => line.StartsWith('{') && !line.Contains("curl", StringComparison.Ordinal)).Select(line => JsonElement.Parse(line)).ToList();
+        Assert.Contains(logged, line => line.GetProperty("Category").GetString() == "Worker.tiny/full" && line.GetProperty("Message").GetString()!.Length > 0);
+        Assert.DoesNotContain("Zanzibar", gateway.Log, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -147,6 +147,13 @@ public sealed partial class GatewayProcess : IAsyncDisposable
         return job;
     }
 
+    /// <summary>Orders a job that passes, and its version with it.</summary>
+    public async Task PassJobAsync()
+    {
+        var job = await JobEndAsync(await OrderJobAsync());
+        Assert.True(job.GetProperty("state").GetString() == "passed", $"{job.GetRawText()}\n{Log}");
+    }
+
     public void Kill()
     {
         _process.Kill();

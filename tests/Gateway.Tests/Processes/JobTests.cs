@@ -56,6 +56,20 @@ public class JobTests
     }
 
     [Fact]
+    public async Task An_order_for_a_model_whose_file_is_gone_is_a_conflict_and_no_crash()
+    {
+        await using var gateway = await GatewayProcess.StartAsync();
+        await gateway.JobEndAsync(await gateway.OrderJobAsync());
+        var file = Path.Combine(gateway.Folder, "tiny.gguf");
+        foreach (var spoil in (Action[])[() => File.WriteAllText(file, "GGUF"), () => File.Delete(file)])
+        {
+            spoil();
+            var (status, body) = await gateway.SendAsync(HttpMethod.Post, $"/admin/models/{GatewayProcess.Model}/prune", """{"budget":{"sublayers":3}}""");
+            Assert.Equal((HttpStatusCode.Conflict, "model_file_unusable"), (status, ChatStream.Code(body)));
+        }
+    }
+
+    [Fact]
     public async Task A_wrong_order_is_told_all_that_is_wrong_with_it()
     {
         await using var gateway = await GatewayProcess.StartAsync();

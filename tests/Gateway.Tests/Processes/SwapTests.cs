@@ -1,25 +1,33 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 
 namespace FinerCut.Tests.Processes;
 
-public class SwapTests
+public class SwapTests(ITestOutputHelper output)
 {
+    /// <summary>Ten swaps as fast as they go; with FINERCUT_SOAK_MINUTES for so long, one every 20 seconds.</summary>
     [Fact]
-    public async Task Ten_swaps_under_eight_streams_lose_nothing()
+    public async Task Swaps_under_eight_streams_lose_nothing()
     {
+        var minutes = double.Parse(Environment.GetEnvironmentVariable("FINERCUT_SOAK_MINUTES") ?? "0", CultureInfo.InvariantCulture);
+        var pause = minutes > 0 ? TimeSpan.FromSeconds(20) : TimeSpan.Zero;
+        var tokens = minutes > 0 ? 100 : 20;
+        var swaps = minutes > 0 ? (int)Math.Ceiling(minutes * 60 / pause.TotalSeconds) : 10;
         await using var gateway = await GatewayProcess.StartAsync();
-        Assert.Equal("passed", (await gateway.JobEndAsync(await gateway.OrderJobAsync())).GetProperty("state").GetString());
+        await gateway.PassJobAsync();
 
         using var enough = new CancellationTokenSource();
         var all = new ConcurrentBag<ChatStream>();
         var streams = Enumerable.Range(0, 8).Select(number => Task.Run(async () =>
         {
-            while (!enough.IsCancellationRequested) all.Add(await ChatStream.RunAsync(gateway.Client, $"stream {number} tokens=20 delay=3"));
+            while (!enough.IsCancellationRequested) all.Add(await ChatStream.RunAsync(gateway.Client, $"stream {number} tokens={tokens} delay={(minutes > 0 ? 10 : 3)}"));
         })).ToArray();
         var active = "lean-1";
-        for (var i = 0; i < 10; i++)
+        for (var i = 0; i < swaps; i++)
         {
+            var began = Stopwatch.GetTimestamp();
             var before = all.Count(outcome => !(outcome.Versions is [var version, ..] && version == active));
             active = active == "full" ? "lean-1" : "full";
             // The lean version replaced the full one, so a rollback leads there too.
@@ -29,11 +37,13 @@ public class SwapTests
             Assert.True(status == HttpStatusCode.OK, body.ToString());
             Assert.Equal(active, body.GetProperty("active").GetString());
             await Eventually.BeAsync(() => all.Count(outcome => outcome.Versions is [var version, ..] && version == active) > before, () => gateway.Log);
+            await Eventually.BeAsync(() => Stopwatch.GetElapsedTime(began) >= pause, () => gateway.Log);
         }
 
         await enough.CancelAsync();
         await Task.WhenAll(streams);
-        Assert.Empty(all.Where(outcome => outcome.Problem is not null || outcome.Tokens != 20).Select(outcome => outcome.Problem ?? $"{outcome.Tokens} tokens"));
+        output.WriteLine($"{swaps} swaps, {all.Count} streams: {all.Count(outcome => outcome.Status != HttpStatusCode.OK)} failed, {all.Count(outcome => outcome is { Status: HttpStatusCode.OK, Done: false })} cut, {all.Count(outcome => outcome.Versions.Distinct().Count() > 1)} mixed");
+        Assert.Empty(all.Where(outcome => outcome.Problem is not null || outcome.Tokens != tokens).Select(outcome => outcome.Problem ?? $"{outcome.Tokens} tokens"));
         Assert.Equal(2, all.SelectMany(outcome => outcome.Versions).Distinct().Count());
         Assert.True(all.Count >= 16, $"only {all.Count} streams");
 
@@ -41,7 +51,7 @@ public class SwapTests
 
         var text = await gateway.Client.GetStringAsync("/metrics");
         foreach (var part in (string[])["gen_ai_server_time_to_first_token_count{gen_ai_operation_name=\"chat\",gen_ai_provider_name=\"finercut\",gen_ai_request_model=\"tiny\",gen_ai_response_model=\"lean-1\"}",
-            "gen_ai_server_time_per_output_token_sum", "finercut_tokens_total{model=\"tiny\",version=\"full\",type=\"output\",class=\"Normal\"}"]) Assert.Contains(part, text, StringComparison.Ordinal);
+            "gen_ai_server_time_per_output_token_sum", "finercut_load_seconds_count{model=\"tiny\",version=\"lean-1\"}", "finercut_tokens_total{model=\"tiny\",version=\"full\",type=\"output\",class=\"Normal\"}"]) Assert.Contains(part, text, StringComparison.Ordinal);
 
         // Old workers go once they are drained.
         await Eventually.BeAsync(async () => (await gateway.WorkersAsync()).Count == 1, () => gateway.Log);
@@ -51,7 +61,7 @@ public class SwapTests
     public async Task A_stream_finishes_on_its_version_until_the_drain_deadline_ends_it_with_a_typed_event()
     {
         await using var gateway = await GatewayProcess.StartAsync(settings => settings["Models"]![GatewayProcess.Model]!["DrainTimeoutSeconds"] = 0.3);
-        Assert.Equal("passed", (await gateway.JobEndAsync(await gateway.OrderJobAsync())).GetProperty("state").GetString());
+        await gateway.PassJobAsync();
         var swapped = false;
         var stream = await ChatStream.RunAsync(gateway.Client, "tokens=100000 delay=5", async token =>
         {
@@ -87,7 +97,7 @@ public class SwapTests
     public async Task A_version_that_cannot_be_kept_alive_is_rolled_back()
     {
         await using var gateway = await GatewayProcess.StartAsync();
-        Assert.Equal("passed", (await gateway.JobEndAsync(await gateway.OrderJobAsync())).GetProperty("state").GetString());
+        await gateway.PassJobAsync();
         gateway.Script("""{"exitAtStart":134,"versions":["lean-1"]}""");
         Assert.Equal("worker_died", (await ChatStream.RunAsync(gateway.Client, "tokens=30 delay=5 die=20")).Error);
         await Eventually.BeAsync(async () => (await gateway.GetAsync($"/admin/models/{GatewayProcess.Model}")).GetProperty("active").GetString() == "full", () => gateway.Log);

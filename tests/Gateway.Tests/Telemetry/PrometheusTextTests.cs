@@ -20,11 +20,17 @@ public class PrometheusTextTests
         var histogram = meter.CreateHistogram<double>("test_seconds");
         histogram.Record(0.007);
         histogram.Record(400);
+        var level = 7;
+        meter.CreateObservableGauge("test_level", () => level);
+        text.Write();
+        level = 9;
         var written = text.Write();
+        Assert.Matches("dotnet_gc_last_collection_heap_size\\{.*\\} [0-9]", written);
+        Assert.Matches("dotnet_process_memory_working_set [1-9]", written);
         foreach (var line in (string[])
         [
             "# HELP test_things_total Things.", "# TYPE test_things_total counter", "test_things_total{model=\"m\",status=\"200\"} 5", "test_things_total{model=\"a\\\"b\\\\c\"} 1",
-            "test_now 3", "test_seconds_bucket{le=\"0.005\"} 0", "test_seconds_bucket{le=\"0.01\"} 1", "test_seconds_bucket{le=\"300\"} 1", "test_seconds_bucket{le=\"+Inf\"} 2", "test_seconds_count{} 2",
+            "test_now 3", "test_level 9", "test_seconds_bucket{le=\"0.005\"} 0", "test_seconds_bucket{le=\"0.01\"} 1", "test_seconds_bucket{le=\"300\"} 1", "test_seconds_bucket{le=\"+Inf\"} 2", "test_seconds_count{} 2",
         ])
         {
             Assert.Contains(line + "\n", written, StringComparison.Ordinal);

@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Http;
+
 namespace FinerCut.Gateway.Access.Keys;
 
 /// <summary>What a request is for, as far as access goes.</summary>
@@ -44,6 +46,9 @@ public static class ApiEndpoints
             _ => ApiEndpoint.Unknown,
         };
     }
+
+    /// <summary>Whether the path is one of those that go on to a worker or another server.</summary>
+    public static bool WouldBeForwarded(HttpRequest request) => HttpMethods.IsPost(request.Method) && StartsWith(request.Path.Value ?? "", "/v1");
 
     /// <summary>True where a request costs tokens and a place on a worker.</summary>
     public static bool Computes(ApiEndpoint endpoint) => endpoint is ApiEndpoint.ChatCompletions or ApiEndpoint.Completions or ApiEndpoint.Embeddings

@@ -36,6 +36,7 @@ public static partial class ConfigDiff
             {
                 DrainTimeout = other.DrainTimeout,
                 Rollout = other.Rollout,
+                HedgeAfter = other.HedgeAfter,
                 Pinned = other.Pinned,
                 UnloadAfter = other.UnloadAfter,
                 Recording = other.Recording with { Enabled = model.Recording.Enabled },
@@ -48,9 +49,9 @@ public static partial class ConfigDiff
 
     private static string? Shown(string path, string? value) => value is not null && Secret().IsMatch(path) ? "(not shown)" : value;
 
-    [GeneratedRegex("(:|^)(Key|ApiKey|Postgres)$", RegexOptions.IgnoreCase)]
+    [GeneratedRegex("(:|^)(Key|ApiKey|Postgres|Headers)$", RegexOptions.IgnoreCase)]
     private static partial Regex Secret();
 
-    [GeneratedRegex("^(Jobs:.+|Forwarding:(?!ConnectTimeoutSeconds$).+|Access:Queue:.+|Models:[^:]+:(DrainTimeoutSeconds|Pinned|UnloadAfterSeconds|Rollout:.+|Recording:(?!Enabled$).+))$", RegexOptions.IgnoreCase)]
+    [GeneratedRegex("^(Jobs:.+|Forwarding:(?!ConnectTimeoutSeconds$).+|Access:Queue:.+|Models:[^:]+:(DrainTimeoutSeconds|HedgeAfterSeconds|Pinned|UnloadAfterSeconds|Rollout:.+|Recording:(?!Enabled$).+))$", RegexOptions.IgnoreCase)]
     private static partial Regex Live();
 }

@@ -53,7 +53,7 @@ public sealed class TrialState : IDisposable
     public void Saw(in ExchangeEnd end)
     {
         // A client that left, or a version's time that was over, says nothing about the version.
-        if (end.Failure is FailureKind.Retired || (end.ClientGone && end.Failure is null)) return;
+        if (end.Failure is FailureKind.Retired or FailureKind.Stopped || (end.ClientGone && end.Failure is null)) return;
         var canary = end.Upstream.VersionId == VersionId;
         var failed = end.Failure is not null || end.Status >= 500;
         lock (_gate)
