@@ -12,7 +12,8 @@ WORKDIR /source
 COPY . .
 ARG LLAMA_RUNTIME=Native
 ARG LLAMA_BACKEND=Cpu
-RUN dotnet publish src/Gateway -c Release -o /app -p:LlamaRuntime=${LLAMA_RUNTIME} -p:LlamaBackend=${LLAMA_BACKEND}
+RUN dotnet publish src/Gateway -c Release -o /app -p:LlamaRuntime=${LLAMA_RUNTIME} -p:LlamaBackend=${LLAMA_BACKEND} \
+ && dotnet publish src/Cluster -c Release -o /app/cluster -p:LlamaRuntime=${LLAMA_RUNTIME} -p:LlamaBackend=${LLAMA_BACKEND}
 
 FROM ubuntu:${UBUNTU} AS cpu
 RUN apt-get update \
