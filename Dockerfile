@@ -13,11 +13,13 @@ COPY . .
 ARG LLAMA_RUNTIME=Native
 
 FROM source AS build-cpu
-RUN dotnet publish src/Gateway -c Release -o /app -p:LlamaRuntime="${LLAMA_RUNTIME}"
+RUN dotnet publish src/Gateway -c Release -o /app -p:LlamaRuntime="${LLAMA_RUNTIME}" \
+ && dotnet publish src/Cluster -c Release -o /app/cluster -p:LlamaRuntime="${LLAMA_RUNTIME}"
 
 FROM source AS build-cuda12
 RUN if [ "${LLAMA_RUNTIME}" = LLamaSharp ]; then backend=Cuda12; else backend=Cuda; fi \
- && dotnet publish src/Gateway -c Release -o /app -p:LlamaRuntime="${LLAMA_RUNTIME}" -p:LlamaBackend="${backend}"
+ && dotnet publish src/Gateway -c Release -o /app -p:LlamaRuntime="${LLAMA_RUNTIME}" -p:LlamaBackend="${backend}" \
+ && dotnet publish src/Cluster -c Release -o /app/cluster -p:LlamaRuntime="${LLAMA_RUNTIME}" -p:LlamaBackend="${backend}"
 
 FROM ubuntu:26.04 AS cpu
 RUN apt-get update \

@@ -6,6 +6,7 @@ using FinerCut.Gateway.Access.Metering;
 using FinerCut.Gateway.Access.Queueing;
 using FinerCut.Gateway.Access.Quotas;
 using FinerCut.Gateway.Admin;
+using FinerCut.Gateway.Clusters;
 using FinerCut.Gateway.Configuration;
 using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.External;
@@ -37,7 +38,7 @@ namespace FinerCut.Gateway;
 /// <summary>Puts the rooms of the house together: the only place that knows them all.</summary>
 public static class GatewayHost
 {
-    public static WebApplication Build(GatewayConfig config, SettingsOrigin origin, StateFolder state, AccessRuntime access)
+    public static WebApplication Build(GatewayConfig config, SettingsOrigin origin, StateFolder state, AccessRuntime access, ICluster? cluster = null)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = config.ContentRoot });
         builder.Configuration.AddConfiguration(origin.First);
@@ -55,15 +56,15 @@ public static class GatewayHost
         // GatewayRuntime.DrainAsync says how long answers may take: .NET's own 30 seconds are shorter than a drain.
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = Timeout.InfiniteTimeSpan);
         builder.Services.AddSingleton(origin).AddSingleton(new LiveConfig(config)).AddSingleton<ConfigReload>();
-        AddServices(builder.Services, config, state);
+        AddServices(builder.Services, config, state, cluster);
         builder.Services.AddSingleton(config.Access).AddSingleton(access.Keys).AddSingleton(access.Ledger).AddSingleton<ModelQueues>().AddSingleton<AccessMetrics>();
         var app = builder.Build();
         access.Start(app.Services.GetRequiredService<ILogger<AccessRuntime>>());
-        Map(app, config);
+        Map(app, config, cluster);
         return app;
     }
 
-    private static void AddServices(IServiceCollection services, GatewayConfig config, StateFolder state)
+    private static void AddServices(IServiceCollection services, GatewayConfig config, StateFolder state, ICluster? cluster)
     {
         services.AddSingleton(config).AddSingleton(config.Worker).AddSingleton(config.Admin);
         services.AddSingleton(state).AddSingleton(TimeProvider.System).AddSingleton<GatewayMetrics>().AddSingleton<GenAiTelemetry>().AddSingleton(_ => new OtlpExport(config.Otlp, state)).AddSingleton<PrometheusText>();
@@ -77,12 +78,12 @@ public static class GatewayHost
         services.AddSingleton<IConfigChangeListener>(provider => provider.GetRequiredService<YarpRoutes>());
         services.AddSingleton<IForwarderHttpClientFactory, GuardedClients>();
         services.AddSingleton<RouteOwner>().AddSingleton<UpstreamChooser>();
-        services.AddSingleton<IWorkerObserver>(provider => provider.GetRequiredService<RouteOwner>());
-        services.AddSingleton<WorkerProbe>().AddSingleton<Supervisor>().AddSingleton<Staging>().AddSingleton(config.Memory).AddSingleton(_ => new MemoryLedger(config.Memory)).AddSingleton<Residency>().AddSingleton<Destinations>().AddSingleton<GatewayRuntime>();
-        AddState(services, config, state);
+        services.AddSingleton(provider => cluster?.Workers ?? provider.GetRequiredService<RouteOwner>());
+        services.AddSingleton<WorkerProbe>().AddSingleton<Supervisor>().AddSingleton<Staging>().AddSingleton(config.Memory).AddSingleton(_ => new MemoryLedger(config.Memory)).AddSingleton<Residency>().AddSingleton<Destinations>().AddSingleton(provider => ActivatorUtilities.CreateInstance<GatewayRuntime>(provider, new ModelsRuntime(cluster, provider)));
+        AddState(services, config, state, cluster);
     }
 
-    private static void AddState(IServiceCollection services, GatewayConfig config, StateFolder state)
+    private static void AddState(IServiceCollection services, GatewayConfig config, StateFolder state, ICluster? cluster)
     {
         var gateway = GatewayDatabase.Open(state);
         var recordings = RecordingStore.Open(state);
@@ -91,16 +92,18 @@ public static class GatewayHost
         services.AddSingleton(provider => new RecordingStore(recordings, RecordingVault.Open(recordings, config.RecordingKeys), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<RecordingSwitches>().AddSingleton<TrafficRecorder>();
         services.AddSingleton<Trials>().AddSingleton<ShadowTraffic>().AddSingleton<IExchangeObserver, ExchangeWatch>();
+        // In a cluster, the cluster owns the models' versions.
         services.AddSingleton(provider => Rollouts.Of(
-            config,
+            cluster is null ? config : config with { Models = [] },
             model => ActivatorUtilities.CreateInstance<RolloutOwner>(provider, model),
             provider.GetRequiredService<EventHub>(),
             provider.GetRequiredService<GatewayMetrics>(),
             provider.GetRequiredService<ILogger<Rollouts>>()));
+        services.AddSingleton(provider => cluster?.Versions(provider.GetRequiredService<LiveConfig>()) ?? provider.GetRequiredService<Rollouts>());
         services.AddSingleton<TrafficExport>().AddSingleton<PruneProcess>().AddSingleton<JobRunner>().AddSingleton<JobQueue>();
     }
 
-    private static void Map(WebApplication app, GatewayConfig config)
+    private static void Map(WebApplication app, GatewayConfig config, ICluster? cluster)
     {
         var services = app.Services;
         var routes = services.GetRequiredService<RouteOwner>();
@@ -118,13 +121,19 @@ public static class GatewayHost
         app.MapReverseProxy(proxy => proxy.UseMiddleware<RequestMiddleware>().UseMiddleware<AdmissionMiddleware>().UseMiddleware<ForwardMiddleware>());
         var admin = app.MapGroup("/admin").AddEndpointFilter(services.GetRequiredService<AdminGate>());
         admin.MapGet("/metrics", () => Results.Text(metrics.Write(), "text/plain; version=0.0.4"));
-        admin.MapKeyAdmin(services.GetRequiredService<KeyRing>(), services.GetRequiredService<QuotaLedger>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<KeyRing>>());
-        admin.MapModelAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Supervisor>(), routes, hub);
-        admin.MapRolloutAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Trials>(), routes);
+        admin.MapKeyAdmin(services.GetRequiredService<KeyRing>(), services.GetRequiredService<IQuotaLedger>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<KeyRing>>());
+        admin.MapWorkerAdmin(services.GetRequiredService<Supervisor>(), routes, hub);
+        if (cluster is not null) cluster.MapAdmin(admin);
+        else
+        {
+            admin.MapModelAdmin(rollouts, services.GetRequiredService<RolloutJournal>());
+            admin.MapRolloutAdmin(rollouts, services.GetRequiredService<RolloutJournal>(), services.GetRequiredService<Trials>(), routes);
+        }
+
         admin.MapMemoryAdmin(services.GetRequiredService<MemoryLedger>());
         admin.MapCompareAdmin(routes, config.Forwarding);
         admin.MapReportAdmin(services.GetRequiredService<JobQueue>(), services.GetRequiredService<StateFolder>());
-        admin.MapJobAdmin(rollouts, services.GetRequiredService<JobQueue>(), services.GetRequiredService<TrafficExport>(), services.GetRequiredService<PruneProcess>(), hub);
+        admin.MapJobAdmin(services.GetRequiredService<IVersionDirectory>(), services.GetRequiredService<JobQueue>(), services.GetRequiredService<TrafficExport>(), services.GetRequiredService<PruneProcess>(), hub);
         admin.MapConfigAdmin(services.GetRequiredService<ConfigReload>());
         admin.MapRecordingAdmin(services.GetRequiredService<LiveConfig>(), services.GetRequiredService<RecordingStore>(), services.GetRequiredService<RecordingSwitches>(), services.GetRequiredService<TrafficRecorder>());
     }

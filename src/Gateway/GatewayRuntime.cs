@@ -1,7 +1,7 @@
 using FinerCut.Gateway.Configuration;
+using FinerCut.Gateway.Clusters;
 using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.External;
-using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.Pruning;
 using FinerCut.Gateway.Routing;
 using FinerCut.Gateway.Workers;
@@ -9,7 +9,7 @@ using FinerCut.Gateway.Workers;
 namespace FinerCut.Gateway;
 
 /// <summary>What begins once the socket listens, and ends in the opposite order. The one that begins and ends them: the container only releases what they hold.</summary>
-public sealed class GatewayRuntime(RouteOwner routes, Supervisor supervisor, JobQueue jobs, Residency residency, ConfigReload reload, Destinations destinations)
+public sealed class GatewayRuntime(RouteOwner routes, Supervisor supervisor, JobQueue jobs, ModelsRuntime models, ConfigReload reload, Destinations destinations)
 {
     /// <summary>From the end of the last model's answers to that of their connections.</summary>
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(10);
@@ -18,7 +18,7 @@ public sealed class GatewayRuntime(RouteOwner routes, Supervisor supervisor, Job
     {
         routes.Start();
         await destinations.StartAsync();
-        await residency.StartAsync();
+        await models.StartAsync();
         jobs.Start();
         reload.Start();
     }
@@ -49,7 +49,7 @@ public sealed class GatewayRuntime(RouteOwner routes, Supervisor supervisor, Job
     {
         await reload.StopAsync();
         await jobs.StopAsync();
-        await residency.StopAsync();
+        await models.StopAsync();
         await destinations.StopAsync();
         await supervisor.StopAsync();
         await routes.StopAsync();

@@ -1,4 +1,5 @@
 using FinerCut.Gateway.Access;
+using FinerCut.Gateway.Clusters;
 using FinerCut.Gateway.Configuration;
 using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.Storage;
@@ -44,10 +45,12 @@ public sealed class RunningGateway
             var settings = SettingsSources.Load(contentRoot, arguments);
             var config = GatewayConfigReader.Read(settings, contentRoot);
             using var state = StateFolder.Open(config.StateFolder);
-            await VetModelsAsync(config, state);
-            await using var access = await AccessRuntime.OpenAsync(config, state, TimeProvider.System, CancellationToken.None);
+            if (config.Cluster.IsHost) await VetModelsAsync(config, state);
+            // Joined first and left last: counts of keys may be the cluster's.
+            await using var cluster = config.Cluster.IsOn ? await ClusterLoading.Load().JoinAsync(config.Cluster, CancellationToken.None) : null;
+            await using var access = await AccessRuntime.OpenAsync(config, state, TimeProvider.System, CancellationToken.None, cluster?.Quotas);
             access.RequireKeyFor(config.Listen);
-            await using var app = GatewayHost.Build(config, new SettingsOrigin(contentRoot, [.. arguments], settings), state, access);
+            await using var app = GatewayHost.Build(config, new SettingsOrigin(contentRoot, [.. arguments], settings), state, access, cluster);
             await app.StartAsync();
             var runtime = app.Services.GetRequiredService<GatewayRuntime>();
             try
@@ -60,7 +63,7 @@ public sealed class RunningGateway
                 await runtime.StopAsync();
             }
         }
-        catch (Exception exception) when (exception is ConfigException or StateFolderException or Recording.RecordingKeyException)
+        catch (Exception exception) when (exception is ConfigException or StateFolderException or Recording.RecordingKeyException or ClusterException)
         {
             await Console.Error.WriteLineAsync(exception.Message);
             return ExitCode.BadInput;

@@ -18,27 +18,31 @@ public sealed class AccessRuntime : IAsyncDisposable
     private readonly CancellationTokenSource _stopping = new();
     private Task _renewing = Task.CompletedTask;
 
-    private AccessRuntime(IAccessDatabase database, AccessConfig config, TimeProvider clock, string instance)
+    private readonly QuotaLedger? _own;
+
+    private AccessRuntime(IAccessDatabase database, AccessConfig config, TimeProvider clock, string instance, IQuotaLedger? shared)
     {
         (_database, _config, _clock) = (database, config, clock);
         Keys = new KeyRing(new SqlKeyStore(database), clock);
-        Ledger = new QuotaLedger(new SqlQuotaStore(database), clock, new QuotaOwner(instance, Guid.NewGuid().ToString("N")));
+        if (shared is null) _own = new QuotaLedger(new SqlQuotaStore(database), clock, new QuotaOwner(instance, Guid.NewGuid().ToString("N")));
+        Ledger = shared ?? _own!;
     }
 
     public KeyRing Keys { get; }
 
-    public QuotaLedger Ledger { get; }
+    public IQuotaLedger Ledger { get; }
 
     /// <summary>Opens the stores, reads the keys and releases what a former process of this gateway left reserved.</summary>
     /// <exception cref="ConfigException">The database cannot be opened, or the gateway would listen publicly without a key.</exception>
-    public static async Task<AccessRuntime> OpenAsync(GatewayConfig config, StateFolder state, TimeProvider clock, CancellationToken cancellationToken)
+    /// <param name="shared">Counts that a cluster keeps; null keeps them here.</param>
+    public static async Task<AccessRuntime> OpenAsync(GatewayConfig config, StateFolder state, TimeProvider clock, CancellationToken cancellationToken, IQuotaLedger? shared = null)
     {
         var instance = $"{Environment.MachineName}:{state.FullPath}";
-        var access = new AccessRuntime(await OpenDatabaseAsync(config.Access, state, cancellationToken), config.Access, clock, instance);
+        var access = new AccessRuntime(await OpenDatabaseAsync(config.Access, state, cancellationToken), config.Access, clock, instance, shared);
         try
         {
             await access.Keys.RefreshAsync(cancellationToken);
-            await access.Ledger.RenewAsync(whole: true, cancellationToken);
+            if (access._own is { } own) await own.RenewAsync(whole: true, cancellationToken);
             return access;
         }
         catch
@@ -63,7 +67,7 @@ public sealed class AccessRuntime : IAsyncDisposable
     {
         await _stopping.CancelAsync();
         await _renewing;
-        await Ledger.DisposeAsync();
+        if (_own is not null) await _own.DisposeAsync();
         Keys.Dispose();
         await _database.DisposeAsync();
         _stopping.Dispose();
@@ -93,7 +97,7 @@ public sealed class AccessRuntime : IAsyncDisposable
             {
                 try
                 {
-                    var released = await Ledger.RenewAsync(whole: false, _stopping.Token);
+                    var released = _own is null ? 0 : await _own.RenewAsync(whole: false, _stopping.Token);
                     if (released > 0) logger.LogInformation("{Count} reservations of dead gateways were released.", released);
                     await Keys.RefreshAsync(_stopping.Token);
                 }

@@ -10,11 +10,11 @@ namespace FinerCut.Gateway.Admin;
 /// <summary>/admin/models/{model}/prune and /admin/jobs.</summary>
 internal static class JobEndpoints
 {
-    public static void MapJobAdmin(this IEndpointRouteBuilder admin, Rollouts rollouts, JobQueue jobs, TrafficExport export, PruneProcess prune, EventHub hub)
+    public static void MapJobAdmin(this IEndpointRouteBuilder admin, IVersionDirectory versions, JobQueue jobs, TrafficExport export, PruneProcess prune, EventHub hub)
     {
         admin.MapPost("/models/{model}/prune", (string model, HttpContext context) => AdminAnswers.WithBodyAsync(context, PruneOrderReader.Read, order =>
         {
-            if (rollouts.Find(model) is not { } owner) return Task.FromResult(ModelEndpoints.NoModel());
+            if (versions.Versions(model) is not { } owner) return Task.FromResult(ModelEndpoints.NoModel());
             if (export.TooFew(model) is { } tooFew) return Task.FromResult(AdminAnswers.Fail(ApiError.Conflict(tooFew.Message, tooFew.Code)));
             if (prune.Misfit("the job", owner.Model, order) is { } tooLarge) return Task.FromResult(AdminAnswers.Fail(tooLarge));
             var job = jobs.Add(model, order);

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using FinerCut.Gateway.Access;
+using FinerCut.Gateway.Clusters;
 using FinerCut.Gateway.External;
 using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.Redaction;
@@ -29,6 +30,8 @@ public sealed record GatewayConfig
 
     public RedactionConfig Redaction { get; init; } = RedactionConfig.All;
 
+    public ClusterConfig Cluster { get; init; } = ClusterConfig.Standalone;
+
     public required WorkerConfig Worker { get; init; }
 
     public required ForwardingConfig Forwarding { get; init; }
@@ -55,6 +58,9 @@ public sealed record WorkerConfig
 {
     /// <summary>Absolute path of the Worker program.</summary>
     public required string Path { get; init; }
+
+    /// <summary>Where workers listen: this machine's own address in a cluster, where others forward to them; each asks for a key of its own.</summary>
+    public string Host { get; init; } = "127.0.0.1";
 
     /// <summary>From the start of the process to a healthy model.</summary>
     public required TimeSpan StartTimeout { get; init; }
@@ -131,6 +137,9 @@ public sealed record ModelConfig
     public required int Threads { get; init; }
 
     public DeviceConfig Device { get; init; } = new();
+
+    /// <summary>Machines of a cluster that serve the model at the same time.</summary>
+    public int Replicas { get; init; } = 1;
 
     /// <summary>How long a replaced version may finish its streams.</summary>
     public required TimeSpan DrainTimeout { get; init; }

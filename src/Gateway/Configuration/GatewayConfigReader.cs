@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Text.RegularExpressions;
 using FinerCut.Gateway.Access;
+using FinerCut.Gateway.Clusters;
 using FinerCut.Gateway.External;
 using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.Redaction;
@@ -36,6 +37,8 @@ public static partial class GatewayConfigReader
         root.Allow("Logging");
         root.Allow("$schema");
         var state = Path.GetFullPath(root.Section("State").Text("Path") ?? "state", contentRoot);
+        var access = AccessConfig.Read(root.Section("Access"));
+        var cluster = ClusterConfig.Read(root.Section("Cluster"), access.Postgres, contentRoot);
         return new GatewayConfig
         {
             ContentRoot = contentRoot,
@@ -43,14 +46,15 @@ public static partial class GatewayConfigReader
             StateFolder = state,
             RecordingKeys = Path.GetFullPath(root.Section("Recording").Text("KeysPath") ?? Path.Combine(state, "keys"), contentRoot),
             Admin = Admin(root.Section("Admin")),
-            Access = AccessConfig.Read(root.Section("Access")),
+            Access = access,
+            Cluster = cluster,
             Redaction = ConversationRedaction.Read(root.Section("Redaction")),
-            Worker = Worker(root.Section("Worker"), contentRoot),
+            Worker = Worker(root.Section("Worker"), contentRoot) with { Host = cluster.IsOn ? cluster.Address.ToString() : "127.0.0.1" },
             Forwarding = Forwarding(root.Section("Forwarding")),
             Jobs = Jobs(root.Section("Jobs")),
             Memory = MemoryConfig.Read(root.Section("Memory")),
             Otlp = OtlpConfig.Read(root.Section("Telemetry").Section("Otlp")),
-            Models = Models(root, contentRoot),
+            Models = Models(root, contentRoot, cluster.IsHost),
         };
     }
 
@@ -120,17 +124,17 @@ public static partial class GatewayConfigReader
         MaxConversations = section.Integer("MaxConversations", 256, 2, 1_000_000),
     };
 
-    private static ImmutableArray<ModelConfig> Models(SectionReader root, string contentRoot)
+    private static ImmutableArray<ModelConfig> Models(SectionReader root, string contentRoot, bool needsFiles)
     {
         var named = root.Named("Models");
-        if (named.Count > 0) return [.. named.Select(model => Model(root, model.Name, model.Reader, contentRoot))];
+        if (named.Count > 0) return [.. named.Select(model => Model(root, model.Name, model.Reader, contentRoot, needsFiles))];
 
         // The embedded model stands in when no model is configured.
         var empty = new SectionReader(new ConfigurationBuilder().Build(), "Models:" + EmbeddedId, []);
-        return [Model(root, EmbeddedId, empty, contentRoot)];
+        return [Model(root, EmbeddedId, empty, contentRoot, needsFiles)];
     }
 
-    private static ModelConfig Model(SectionReader root, string id, SectionReader section, string contentRoot)
+    private static ModelConfig Model(SectionReader root, string id, SectionReader section, string contentRoot, bool needsFile)
     {
         var where = "Models:" + id;
         if (!IdPattern().IsMatch(id)) root.Error(where, null, "expected an id of letters, digits, '.', '_' and '-', at most 64, starting with a letter or digit");
@@ -139,7 +143,7 @@ public static partial class GatewayConfigReader
         var given = section.Text("Path") ?? (embedded ? EmbeddedPath : null);
         if (given is null == destinations.IsEmpty) root.Error(where + ":Path", given, "expected the path of a GGUF file, or Destinations, not both");
         var path = Find(given ?? "", contentRoot);
-        if (given is not null && !File.Exists(path)) root.Error(where + ":Path", given, $"there is no file at {path}");
+        if (given is not null && needsFile && !File.Exists(path)) root.Error(where + ":Path", given, $"there is no file at {path}");
         var sha256 = section.Text("Sha256") ?? (embedded && given == EmbeddedPath ? EmbeddedSha256 : null);
         if (sha256 is not null && !Sha256Pattern().IsMatch(sha256)) root.Error(where + ":Sha256", sha256, "expected 64 hexadecimal digits");
         return new ModelConfig
@@ -152,6 +156,7 @@ public static partial class GatewayConfigReader
             Parallel = section.Integer("Parallel", 4, 1, 256),
             Threads = section.Integer("Threads", 0, 0, 1024),
             Device = DeviceConfig.Read(section.Section("Device")),
+            Replicas = section.Integer("Replicas", 1, 1, 1024),
             DrainTimeout = section.Seconds("DrainTimeoutSeconds", 300, 0, 86400),
             Recording = Recording(section.Section("Recording")),
             HedgeAfter = section.Seconds("HedgeAfterSeconds", 0, 0, 3600),

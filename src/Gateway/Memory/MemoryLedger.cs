@@ -58,6 +58,13 @@ public sealed class MemoryLedger
         }
     }
 
+    /// <summary>What is held already, whether it fits or not.</summary>
+    public void Put(MemoryEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        lock (_gate) Volatile.Write(ref _entries, _entries.SetItem(entry.Id, entry));
+    }
+
     public void Release(string id)
     {
         lock (_gate) Volatile.Write(ref _entries, _entries.Remove(id));

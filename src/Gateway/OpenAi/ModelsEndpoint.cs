@@ -42,7 +42,7 @@ public static class ModelsEndpoint
     {
         id = model.Id,
         @object = "model",
-        created = model.IsExternal ? 0 : new DateTimeOffset(File.GetLastWriteTimeUtc(model.Path)).ToUnixTimeSeconds(),
+        created = model.IsExternal || !File.Exists(model.Path) ? 0 : new DateTimeOffset(File.GetLastWriteTimeUtc(model.Path)).ToUnixTimeSeconds(),
         owned_by = "finercut",
     };
 }

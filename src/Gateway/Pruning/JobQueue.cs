@@ -47,7 +47,7 @@ public sealed class JobQueue(JobStore store, JobRunner runner, EventHub hub, Gat
                 Id = $"job-{number}",
                 Number = number,
                 Model = modelId,
-                Version = $"lean-{number}",
+                Version = runner.VersionOf(number),
                 State = JobState.Queued,
                 Order = order,
                 CreatedAt = time.GetUtcNow(),

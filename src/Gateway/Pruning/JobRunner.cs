@@ -9,7 +9,7 @@ using FinerCut.Jobs;
 namespace FinerCut.Gateway.Pruning;
 
 /// <summary>Takes one job from its start (or from where it was) to its end. Keeps nothing itself: the job's model and its work folder are the state.</summary>
-public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport export, PruneProcess prune, Rollouts rollouts, TimeProvider time)
+public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport export, PruneProcess prune, IVersionDirectory versions, TimeProvider time)
 {
     /// <summary>Returns the job as it ended. Throws only when cancelled; the work folder is left for a resumption then.</summary>
     /// <param name="job">Queued or running.</param>
@@ -17,7 +17,7 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
     /// <param name="cancellationToken">Ends the work, whoever asked.</param>
     public async Task<JobModel> RunAsync(JobModel job, Action<JobModel> update, CancellationToken cancellationToken)
     {
-        if (rollouts.Find(job.Model) is not { } rollout) return Ended(job, JobState.Failed, "model_gone", $"The model {job.Model} is not in the settings any more.");
+        if (versions.Versions(job.Model) is not { } rollout) return Ended(job, JobState.Failed, "model_gone", $"The model {job.Model} is not in the settings any more.");
         var folder = Folder(job);
         Directory.CreateDirectory(folder);
         prune.EndOrphan(folder);
@@ -39,6 +39,9 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
 
         return await RollOutAsync(job, rollout, update, cancellationToken);
     }
+
+    /// <summary>The id of the version that a job makes.</summary>
+    public string VersionOf(int job) => versions.NameOf(job);
 
     public void Clean(JobModel job)
     {
@@ -75,7 +78,7 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
                 case { Outcome: PruneOutcome.Passed }:
                     return (Ended(job, JobState.Failed, "output_missing", $"The Worker reports success, but {request.OutputPath} is not there."), true);
                 case { Outcome: PruneOutcome.Refused } refused:
-                    return (Refused(job with { Result = refused }, request), true);
+                    return (await RefuseAsync(job with { Result = refused }, request), true);
                 case { Outcome: PruneOutcome.Failed } failed:
                     return (Ended(job with { Result = failed }, JobState.Failed, failed.Error?.Code ?? "failed", failed.Error?.Message ?? run.Epitaph), true);
                 case null when run.ExitCode is ExitCode.BadInput or ExitCode.DiskFull or ExitCode.Failed:
@@ -89,17 +92,14 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
         }
     }
 
-    private async Task<JobModel> RollOutAsync(JobModel job, RolloutOwner rollout, Action<JobModel> update, CancellationToken cancellationToken)
+    private async Task<JobModel> RollOutAsync(JobModel job, IModelVersions rollout, Action<JobModel> update, CancellationToken cancellationToken)
     {
         var path = state.VersionPath(job.Model, job.Version);
         job = job with { Phase = JobPhase.Rollout };
         update(job);
-        if (!rollout.Current.Versions.ContainsKey(job.Version))
-        {
-            rollout.Register(
-                new VersionModel(job.Version, VersionState.Registered, path, new FileInfo(path).Length, job.Id, time.GetUtcNow()),
-                $"Passed the gate: {Figures(job.Result!)}.");
-        }
+        await rollout.RegisterAsync(
+            new VersionModel(job.Version, VersionState.Registered, path, new FileInfo(path).Length, job.Id, time.GetUtcNow()),
+            $"Passed the gate: {Figures(job.Result!)}.");
 
         if (job.Order.Promote && await rollout.RollOutAsync(job.Version, $"{job.Id} passed the gate.", cancellationToken) is { } problem)
         {
@@ -110,10 +110,10 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
         return job with { State = JobState.Passed, Phase = null, EndedAt = time.GetUtcNow() };
     }
 
-    private JobModel Refused(JobModel job, PruneRequest request)
+    private async Task<JobModel> RefuseAsync(JobModel job, PruneRequest request)
     {
         var why = $"Refused by the gate: {Figures(job.Result!)}.";
-        rollouts.Find(job.Model)!.Register(new VersionModel(job.Version, VersionState.Refused, request.OutputPath, 0, job.Id, time.GetUtcNow()), why);
+        await versions.Versions(job.Model)!.RegisterAsync(new VersionModel(job.Version, VersionState.Refused, request.OutputPath, 0, job.Id, time.GetUtcNow()), why);
         return Ended(job, JobState.Refused, "refused_by_gate", why);
     }
 

@@ -13,7 +13,7 @@ namespace FinerCut.Gateway.Rollout;
 /// take <see cref="Current"/>. In what order things happen is what makes a swap lose nothing: worker up → probed → row committed → routes
 /// published → old upstream closed → drained → stopped.
 /// </summary>
-public sealed partial class RolloutOwner(string modelId, LiveConfig live, RolloutJournal journal, Staging staging, RouteOwner routes, Trials.Trials trials) : IDisposable
+public sealed partial class RolloutOwner(string modelId, LiveConfig live, RolloutJournal journal, Staging staging, RouteOwner routes, Trials.Trials trials) : IModelVersions, IDisposable
 {
     public const string FullVersion = "full";
 
@@ -50,6 +50,12 @@ public sealed partial class RolloutOwner(string modelId, LiveConfig live, Rollou
         await ResumeTrialAsync();
     }
 
+    public Task RegisterAsync(VersionModel version, string reason)
+    {
+        if (!_current.Versions.ContainsKey(version.Id)) Register(version, reason);
+        return Task.CompletedTask;
+    }
+
     /// <summary>A version whose file a job has written, or (refused) would have.</summary>
     public void Register(VersionModel version, string reason)
     {
@@ -57,7 +63,6 @@ public sealed partial class RolloutOwner(string modelId, LiveConfig live, Rollou
         RemoveOldFiles();
     }
 
-    /// <summary>As the settings say: active at once, or on trial first. Null when done; otherwise why not, and nothing has changed.</summary>
     public Task<ApiError?> RollOutAsync(string versionId, string reason, CancellationToken cancellationToken) => Model.Rollout.Mode == RolloutMode.Direct
         ? SwapAsync(versionId, isRollback: false, reason, cancellationToken)
         : TryAsync(versionId, weight: null, reason, cancellationToken);

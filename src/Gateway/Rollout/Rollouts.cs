@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace FinerCut.Gateway.Rollout;
 
 /// <summary>All models' rollouts; also watches over active versions, and leaves one whose worker cannot be kept alive.</summary>
-public sealed class Rollouts(ImmutableSortedDictionary<string, RolloutOwner> owners, EventHub hub, GatewayMetrics metrics, ILogger<Rollouts> logger)
+public sealed class Rollouts(ImmutableSortedDictionary<string, RolloutOwner> owners, EventHub hub, GatewayMetrics metrics, ILogger<Rollouts> logger) : IVersionDirectory
 {
     public IEnumerable<RolloutOwner> All => owners.Values;
 
@@ -17,6 +17,10 @@ public sealed class Rollouts(ImmutableSortedDictionary<string, RolloutOwner> own
         new(config.Models.Where(model => !model.IsExternal).ToImmutableSortedDictionary(model => model.Id, model => create(model.Id), StringComparer.Ordinal), hub, metrics, logger);
 
     public RolloutOwner? Find(string modelId) => owners.GetValueOrDefault(modelId);
+
+    public IModelVersions? Versions(string modelId) => Find(modelId);
+
+    public string NameOf(int job) => $"lean-{job}";
 
     public async Task StartAsync(RouteOwner routes)
     {

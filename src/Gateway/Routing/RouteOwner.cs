@@ -33,8 +33,11 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
     public void Want(string modelId) => Wanted?.Invoke(modelId);
 
     /// <summary>Requests that a version is answering, also while it drains.</summary>
-    public int InFlight(string modelId, string versionId) =>
-        _known.Where(upstream => upstream.ModelId == modelId && upstream.VersionId == versionId).Sum(upstream => upstream.InFlight);
+    /// <param name="modelId">Of this model.</param>
+    /// <param name="versionId">The version.</param>
+    /// <param name="destination">Of this one only; null: of all.</param>
+    public int InFlight(string modelId, string versionId, string? destination = null) =>
+        _known.Where(upstream => upstream.ModelId == modelId && upstream.VersionId == versionId && (destination is null || upstream.Destination == destination)).Sum(upstream => upstream.InFlight);
 
     /// <summary>A version's upstreams that take no more requests and still answer some.</summary>
     public ImmutableArray<Upstream> Closed(string modelId, string versionId) =>

@@ -89,7 +89,7 @@ public sealed class WorkerOwner
         WorkerProcess process;
         try
         {
-            process = WorkerProcess.Start(_config.Path, _model.Spec, _logger);
+            process = WorkerProcess.Start(_config.Path, _config.Host, _model.Spec, _logger);
         }
         catch (Win32Exception exception)
         {

@@ -40,7 +40,7 @@ public sealed class WorkerProcess : IAsyncDisposable
     public Task<string> Listening => _listening.Task;
 
     /// <exception cref="System.ComponentModel.Win32Exception">The program cannot be started.</exception>
-    public static WorkerProcess Start(string program, WorkerSpec spec, ILogger logger)
+    public static WorkerProcess Start(string program, string host, WorkerSpec spec, ILogger logger)
     {
         var key = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));
         var start = new ProcessStartInfo(program)
@@ -53,7 +53,7 @@ public sealed class WorkerProcess : IAsyncDisposable
             ArgumentList =
             {
                 "serve", "--model", spec.ModelPath, "--alias", spec.ModelId, "--version-id", spec.VersionId,
-                "--host", "127.0.0.1", "--port", "0",
+                "--host", host, "--port", "0",
                 "--ctx-size", $"{spec.ContextSize}", "--parallel", $"{spec.Parallel}", "--threads", $"{spec.Threads}", "--supervised",
             },
         };

@@ -33,6 +33,8 @@ public sealed class JournaledScorer : IMaskScorer
 
     public UnitMap Units => _inner.Units;
 
+    public int Width => _inner.Width;
+
     /// <summary>Seconds of search at the last evaluation answered, all processes of the job together.</summary>
     public double Seconds { get; private set; }
 
@@ -42,21 +44,32 @@ public sealed class JournaledScorer : IMaskScorer
     {
         ArgumentNullException.ThrowIfNull(masks);
         var scores = new double[masks.Count];
+        var unknown = new List<int>();
         for (var index = 0; index < masks.Count; index++)
         {
-            if (_journal.Find(masks[index], share) is { } known)
+            if (_journal.Find(masks[index], share) is not { } known)
             {
-                scores[index] = known.Distance;
-                Seconds = known.Seconds;
+                unknown.Add(index);
                 continue;
             }
 
+            scores[index] = known.Distance;
+            Seconds = known.Seconds;
+        }
+
+        foreach (var asked in unknown.Chunk(Width))
+        {
             // The mask announced is of use only to live evaluations: a replay does not pay for it.
             if (_announced is { } announced) _inner.Rebase(announced, cancellationToken);
             _announced = null;
-            scores[index] = _inner.Score([masks[index]], share, cancellationToken)[0];
+            var found = _inner.Score([.. asked.Select(index => masks[index])], share, cancellationToken);
             Seconds = _before + _time.GetElapsedTime(_began).TotalSeconds;
-            _journal.Add(masks[index], share, scores[index], Seconds);
+            foreach (var (index, score) in asked.Zip(found))
+            {
+                scores[index] = score;
+                _journal.Add(masks[index], share, score, Seconds);
+            }
+
             if (_time.GetElapsedTime(_saved) < SaveEvery) continue;
             _journal.Save();
             _saved = _time.GetTimestamp();

@@ -10,6 +10,9 @@ public interface IMaskScorer
 {
     UnitMap Units { get; }
 
+    /// <summary>How many masks are worth asking for at once: 1 where they are scored one after the other, all where several machines score.</summary>
+    int Width => 1;
+
     /// <summary>Announces the mask that the next ones extend. It may make them cheaper; it never changes a score.</summary>
     void Rebase(CutMask mask, CancellationToken cancellationToken);
 

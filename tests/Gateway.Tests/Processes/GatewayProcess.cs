@@ -30,6 +30,9 @@ public sealed partial class GatewayProcess : IAsyncDisposable
 
     public int Port { get; private set; }
 
+    /// <summary>Of the running process.</summary>
+    public int Id => _process.Id;
+
     public string Log
     {
         get

@@ -13,7 +13,7 @@ namespace FinerCut.Gateway.Access.Administration;
 /// <summary>/admin/keys: create (the key is shown once), list, look at, change, delete.</summary>
 internal static class KeyEndpoints
 {
-    public static void MapKeyAdmin(this IEndpointRouteBuilder admin, KeyRing keys, QuotaLedger ledger, TimeProvider clock, ILogger<KeyRing> logger)
+    public static void MapKeyAdmin(this IEndpointRouteBuilder admin, KeyRing keys, IQuotaLedger ledger, TimeProvider clock, ILogger<KeyRing> logger)
     {
         admin.MapGet("/keys", () => AdminAnswers.Ok(new { keys = keys.All.OrderBy(key => key.CreatedAt).Select(KeyView.Of) }));
 

@@ -12,7 +12,7 @@ namespace FinerCut.Gateway.Access.Metering;
 /// Between the body's reading and its forwarding: reserves what the request may use, waits for its turn, and settles with what it did use.
 /// Answers 429 where a limit or the queue is met.
 /// </summary>
-public sealed class AdmissionMiddleware(RequestDelegate next, AccessConfig config, QuotaLedger ledger, ModelQueues queues, AccessMetrics metrics)
+public sealed class AdmissionMiddleware(RequestDelegate next, AccessConfig config, IQuotaLedger ledger, ModelQueues queues, AccessMetrics metrics)
 {
     public async Task InvokeAsync(HttpContext context)
     {

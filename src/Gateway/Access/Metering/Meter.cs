@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace FinerCut.Gateway.Access.Metering;
 
 /// <summary>Settles one request's reservation. One owner.</summary>
-internal sealed class Meter(QuotaLedger ledger, QuotaTicket ticket, TokenEstimate estimate)
+internal sealed class Meter(IQuotaLedger ledger, QuotaTicket ticket, TokenEstimate estimate)
 {
     private bool _ended;
 

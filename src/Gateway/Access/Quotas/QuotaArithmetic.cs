@@ -48,6 +48,14 @@ public static class QuotaArithmetic
         return Move(state, held, tokens - held.Tokens, nowMs) with { Running = state.Running.Replace(held, held with { Tokens = tokens, Charged = true }) };
     }
 
+    /// <summary>Makes what an uncharged reservation holds smaller or larger, in its own bucket. Nothing where it is charged or gone.</summary>
+    public static QuotaState Resize(QuotaState state, string id, long tokens, long nowMs)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(tokens);
+        if (Find(state, id) is not { Charged: false } held) return state;
+        return Move(state, held, tokens - held.Tokens, nowMs) with { Running = state.Running.Replace(held, held with { Tokens = tokens }) };
+    }
+
     /// <summary>Frees the place. What was never charged is given back whole, the request too: an answer that was not given costs nothing.</summary>
     /// <param name="finished">True when the duration says something about the next ones.</param>
     public static QuotaState End(QuotaState state, string id, bool finished, long nowMs)

@@ -15,7 +15,7 @@ public sealed record QuotaTicket(string KeyId, KeyLimits Limits, Reservation Res
 /// The one owner of counts in this process. Calls from all requests are gathered and go to the store in one transaction, so that 64 clients
 /// cost little more than one. Charges and ends are never lost: they are tried again until the store takes them. Thread-safe.
 /// </summary>
-public sealed class QuotaLedger : IAsyncDisposable
+public sealed class QuotaLedger : IQuotaLedger, IAsyncDisposable
 {
     private const int LargestBatch = 256;
     private static readonly TimeSpan StoreTimeout = TimeSpan.FromSeconds(10);
@@ -57,9 +57,6 @@ public sealed class QuotaLedger : IAsyncDisposable
             cancellationToken).ConfigureAwait(false);
     }
 
-    /// <param name="tokens">Upper estimate of prompt and completion.</param>
-    /// <returns>The decision, and the ticket where it is <see cref="QuotaAdmitted"/>: to be ended exactly once.</returns>
-    /// <exception cref="QuotaStoreException">The store did not answer; nothing is reserved.</exception>
     public async Task<(QuotaDecision Decision, QuotaTicket? Ticket)> ReserveAsync(string keyId, KeyLimits limits, long tokens)
     {
         var id = Guid.CreateVersion7().ToString("N");
@@ -84,11 +81,9 @@ public sealed class QuotaLedger : IAsyncDisposable
         return (decision!, null);
     }
 
-    /// <summary>Puts the real usage in the place of the estimate. When the task ends, no crash can undo it.</summary>
     public Task ChargeAsync(QuotaTicket ticket, long tokens) =>
         PostAsync(new QuotaEntry(ticket.KeyId, Kept: true, (state, nowMs) => QuotaArithmetic.Charge(state, ticket.Reservation, tokens, nowMs)));
 
-    /// <summary>Frees the place; gives back what was never charged.</summary>
     public async Task EndAsync(QuotaTicket ticket, bool finished)
     {
         await PostAsync(new QuotaEntry(ticket.KeyId, Kept: true,

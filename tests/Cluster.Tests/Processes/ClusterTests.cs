@@ -1,0 +1,126 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Headers;
+using FinerCut.Tests.Access;
+using FinerCut.Tests.Processes;
+
+namespace FinerCut.Tests.Cluster.Processes;
+
+/// <summary>Several gateways as one product: processes, PostgreSQL, HTTP.</summary>
+[Collection(PostgresCollection.Name)]
+public class ClusterTests(PostgresServer postgres)
+{
+    /// <summary>What docs/cluster.md promises for a machine that dies.</summary>
+    private static readonly TimeSpan Detection = TimeSpan.FromSeconds(15);
+
+    [Fact]
+    public async Task Chat_job_rollout_and_quotas_are_the_same_through_both_edges()
+    {
+        await using var machines = await ThreeMachines.StartAsync(postgres);
+        var edges = new[] { machines.Edge, machines.Both };
+        foreach (var edge in edges) Assert.Equal("full", Whole(await ChatStream.RunAsync(edge.Client, "tokens=3"), machines).Versions[0]);
+        // The edge has no workers of its own.
+        Assert.Empty(await machines.Edge.WorkersAsync());
+
+        // A job on the machine that has the traffic; what it makes is active for everybody, and no stream notices but by its version.
+        var streams = new ConcurrentBag<ChatStream>();
+        using var enough = new CancellationTokenSource();
+        var running = edges.Select(edge => Task.Run(async () =>
+        {
+            while (!enough.IsCancellationRequested) streams.Add(await ChatStream.RunAsync(edge.Client, "tokens=20 delay=3"));
+        })).ToArray();
+        var job = await machines.Both.JobEndAsync(await machines.Both.OrderJobAsync());
+        Assert.True(job.GetProperty("state").GetString() == "passed", job + machines.Logs);
+        foreach (var edge in edges)
+        {
+            Assert.Equal("lean-1-both", Whole(await ChatStream.RunAsync(edge.Client, "tokens=3"), machines).Versions[0]);
+            Assert.Equal("lean-1-both", (await edge.GetAsync($"/admin/models/{GatewayProcess.Model}")).GetProperty("active").GetString());
+        }
+
+        // Back, ordered at the machine that neither owns nor runs the model.
+        Assert.Equal(HttpStatusCode.OK, (await machines.Edge.SendAsync(HttpMethod.Post, $"/admin/models/{GatewayProcess.Model}/rollback")).Status);
+        foreach (var edge in edges) Assert.Equal("full", Whole(await ChatStream.RunAsync(edge.Client, "tokens=3"), machines).Versions[0]);
+        await enough.CancelAsync();
+        await Task.WhenAll(running);
+        Assert.Empty(streams.Where(stream => stream.Problem is not null || stream.Tokens != 20).Select(stream => stream.Problem ?? $"{stream.Tokens} tokens"));
+        Assert.True(streams.Count > 4, $"only {streams.Count} streams");
+
+        // One key, made at one edge, used at both at once: exactly its limit.
+        var (status, key) = await machines.Edge.SendAsync(HttpMethod.Post, "/admin/keys", """{"name":"shared","limits":{"requests_per_minute":25}}""");
+        Assert.True(status is HttpStatusCode.OK or HttpStatusCode.Created, key.ToString());
+        var clients = edges.Select(edge => new HttpClient
+        {
+            BaseAddress = edge.Client.BaseAddress, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", key.GetProperty("key").GetString()) },
+        }).ToArray();
+        // A key made elsewhere is known here at the first request with it.
+        var answers = await Task.WhenAll(Enumerable.Range(0, 60).Select(async i => (await ChatStream.RunAsync(clients[i % 2], "tokens=1")).Status));
+        Assert.Equal((25, 35), (answers.Count(answer => answer == HttpStatusCode.OK), answers.Count(answer => answer == HttpStatusCode.TooManyRequests)));
+        foreach (var client in clients) client.Dispose();
+
+        var view = await machines.Edge.GetAsync("/admin/cluster");
+        Assert.Equal(["both", "edge", "host"], view.GetProperty("machines").EnumerateArray().Select(machine => machine.GetProperty("name").GetString()));
+    }
+
+    [Fact]
+    public async Task A_host_that_is_killed_loses_its_own_streams_and_nothing_else()
+    {
+        await using var machines = await ThreeMachines.StartAsync(postgres, replicas: 2);
+        await Eventually.BeAsync(async () => await ReadyHostsAsync(machines.Edge) == 2, () => machines.Logs, seconds: 60);
+        var killed = Stopwatch.StartNew();
+        var streams = new ConcurrentBag<(TimeSpan Began, ChatStream Stream)>();
+        using var enough = new CancellationTokenSource();
+        var running = Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
+        {
+            while (!enough.IsCancellationRequested)
+            {
+                var began = killed.Elapsed;
+                streams.Add((began, await ChatStream.RunAsync(machines.Edge.Client, "tokens=10 delay=3")));
+            }
+        })).ToArray();
+        await Eventually.BeAsync(() => streams.Count > 8, seconds: 60);
+        killed.Restart();
+        machines.Host.Kill();
+        await Eventually.BeAsync(async () => await ReadyHostsAsync(machines.Edge) == 1, () => machines.Logs, seconds: 60);
+        Assert.True(killed.Elapsed < Detection, $"gone after {killed.Elapsed.TotalSeconds:F1} s");
+        var before = streams.Count;
+        await Eventually.BeAsync(() => streams.Count > before + 8, seconds: 60);
+        await enough.CancelAsync();
+        await Task.WhenAll(running);
+        // Streams that were being answered by it may break, with a typed event; whatever began afterwards is answered elsewhere, none is mixed.
+        Assert.DoesNotContain(streams, stream => stream.Stream.Problem is "mixed" or "cut");
+        Assert.True(streams.Count(stream => stream.Stream.Problem is not null) <= 4, string.Join(", ", streams.Select(stream => stream.Stream.Problem).OfType<string>()));
+    }
+
+    [Fact]
+    public async Task A_cluster_without_secret_or_certificates_is_refused_at_the_start()
+    {
+        await using var open = ThreeMachines.Prepare("open", "Both", "Host=127.0.0.1;Port=1", 1, secret: "");
+        var (code, output) = await GatewayProcess.RunToEndAsync(open.Folder);
+        Assert.Equal(FinerCut.Jobs.ExitCode.BadInput, code);
+        Assert.Contains("Cluster:Secret", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_gateway_that_stands_alone_loads_no_Orleans_code()
+    {
+        await using var alone = await GatewayProcess.StartAsync();
+        var loaded = await File.ReadAllTextAsync($"/proc/{alone.Id}/maps");
+        Assert.Contains("FinerCut.Gateway.dll", loaded, StringComparison.Ordinal);
+        Assert.DoesNotContain("Orleans", loaded, StringComparison.Ordinal);
+        Assert.DoesNotContain("FinerCut.Cluster", loaded, StringComparison.Ordinal);
+        // The same look sees them where they are.
+        await using var machine = ThreeMachines.Prepare("one", "Both", await postgres.NewDatabaseAsync(), 1);
+        await machine.RunAsync();
+        Assert.Contains("Orleans.Runtime.dll", await File.ReadAllTextAsync($"/proc/{machine.Id}/maps"), StringComparison.Ordinal);
+    }
+
+    private static async Task<int> ReadyHostsAsync(GatewayProcess edge) =>
+        (await edge.GetAsync("/admin/cluster")).GetProperty("models")[0].GetProperty("workers").EnumerateArray().Count(worker => worker.GetProperty("address").GetString() is not null);
+
+    private static ChatStream Whole(ChatStream stream, ThreeMachines machines)
+    {
+        Assert.True(stream.Problem is null, $"{stream.Problem}\n{machines.Logs}");
+        return stream;
+    }
+}

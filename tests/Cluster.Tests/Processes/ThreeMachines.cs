@@ -1,0 +1,62 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text.Json.Nodes;
+using FinerCut.Tests.Access;
+using FinerCut.Tests.Processes;
+
+namespace FinerCut.Tests.Cluster.Processes;
+
+/// <summary>Three gateway processes with fake workers on one PostgreSQL: an edge, a machine of both roles, a host.</summary>
+internal sealed class ThreeMachines : IAsyncDisposable
+{
+    public const string Secret = "the-secret-of-the-tests-cluster-0123456789";
+
+    private ThreeMachines(GatewayProcess edge, GatewayProcess both, GatewayProcess host) => (Edge, Both, Host) = (edge, both, host);
+
+    public GatewayProcess Edge { get; }
+
+    public GatewayProcess Both { get; }
+
+    public GatewayProcess Host { get; }
+
+    public static async Task<ThreeMachines> StartAsync(PostgresServer postgres, int replicas = 1)
+    {
+        var database = await postgres.NewDatabaseAsync();
+        var machines = new ThreeMachines(
+            Prepare("edge", "Edge", database, replicas), Prepare("both", "Both", database, replicas), Prepare("host", "Host", database, replicas));
+        try
+        {
+            // The one with both roles first: it starts the model, which the others find running.
+            await machines.Both.RunAsync();
+            await Task.WhenAll(machines.Edge.RunAsync(), machines.Host.RunAsync(ready: false));
+            return machines;
+        }
+        catch
+        {
+            await machines.DisposeAsync();
+            throw;
+        }
+    }
+
+    public string Logs => $"=== edge\n{Edge.Log}\n=== both\n{Both.Log}\n=== host\n{Host.Log}";
+
+    public static GatewayProcess Prepare(string name, string roles, string database, int replicas, string secret = Secret) => GatewayProcess.Prepare(settings =>
+    {
+        settings["Access"]!["Postgres"] = database;
+        settings["Cluster"] = new JsonObject { ["Mode"] = "Orleans", ["Name"] = name, ["Roles"] = roles, ["Port"] = FreePort(), ["Secret"] = secret };
+        settings["Models"]![GatewayProcess.Model]!["Replicas"] = replicas;
+        if (roles == "Edge") settings["Models"]![GatewayProcess.Model]!["Path"] = "not-here.gguf";
+    });
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var machine in (GatewayProcess[])[Edge, Both, Host]) await machine.DisposeAsync();
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+}
