@@ -25,7 +25,7 @@ USER 10001
 VOLUME /state
 ENV DOTNET_EnableDiagnostics=0 FINERCUT_State__Path=/state FINERCUT_Listen__Address=0.0.0.0
 EXPOSE 8080
-ENTRYPOINT ["/app/FinerCut.Gateway"]
+ENTRYPOINT ["/app/finercut"]
 
 FROM nvidia/cuda:12.8.1-runtime-ubuntu${UBUNTU} AS cuda12
 RUN apt-get update \
@@ -38,4 +38,4 @@ USER 10001
 VOLUME /state
 ENV DOTNET_EnableDiagnostics=0 FINERCUT_State__Path=/state FINERCUT_Listen__Address=0.0.0.0
 EXPOSE 8080
-ENTRYPOINT ["/app/FinerCut.Gateway"]
+ENTRYPOINT ["/app/finercut"]
