@@ -20,10 +20,7 @@ internal static class PullCommand
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var given = parsed.GetRequiredValue(address);
-            var start = parsed.GetValue(from)?.ToString() ?? Environment.GetEnvironmentVariable(BaseVariable);
-            var source = Uri.TryCreate(given, UriKind.Absolute, out var whole) && whole.Scheme is "http" or "https" ? whole
-                : Uri.TryCreate(start?.TrimEnd('/') + '/', UriKind.Absolute, out var root) && root.Scheme is "http" or "https" && Uri.TryCreate(root, given, out var below) ? below : null;
-            if (source is null || FileNameOf(source) is not { } name)
+            if (SourceOf(given, parsed.GetValue(from)?.ToString() ?? Environment.GetEnvironmentVariable(BaseVariable)) is not { } source || FileNameOf(source) is not { } name)
             {
                 await Console.Error.WriteLineAsync($"{given}: expected the http or https address of a .gguf file, or the name of one below --base (or {BaseVariable}).");
                 return ExitCode.BadInput;
@@ -85,6 +82,15 @@ internal static class PullCommand
         });
         return sha256;
     }
+
+    /// <summary>An address as it is given, or of a name below the base address; null where it is neither.</summary>
+    internal static Uri? SourceOf(string given, string? start)
+    {
+        if (given.Contains("://", StringComparison.Ordinal)) return Web(given);
+        return start is not null && Web(start.TrimEnd('/') + '/') is { } root && Uri.TryCreate(root, given, out var below) && root.IsBaseOf(below) ? below : null;
+    }
+
+    private static Uri? Web(string text) => Uri.TryCreate(text, UriKind.Absolute, out var address) && address.Scheme is "http" or "https" ? address : null;
 
     /// <summary>Null where the address does not end with the bare name of a .gguf file; an escaped slash would lead out of the folder.</summary>
     internal static string? FileNameOf(Uri source)
