@@ -39,12 +39,12 @@ internal static class JobCommands
                 return null;
             },
         };
-        var search = new Option<string?>("--search") { Description = "How to search: racing_greedy, lazy_greedy, paper, beam, local, evolutionary or a baseline (docs/pruning.md) [default: racing_greedy]" };
+        var search = new Option<string?>("--search") { Description = "How to search: auto, or one of those in docs/pruning.md [default: auto]" };
         var grains = new Option<string[]>("--grain") { Description = "What may go in one piece: block, sublayer, kv_group or ffn_slice; several times for several [default: all of them]" };
         grains.AcceptOnlyFromAmong("block", "sublayer", "kv_group", "ffn_slice");
         var healing = new Option<string?>("--healing") { Description = "How what goes is made up for: none, constant, low_rank, refit or auto [default: auto]" };
         healing.AcceptOnlyFromAmong("none", "constant", "low_rank", "refit", "auto");
-        var limits = new Option<JsonObject?>("--limit") { Description = "A limit of the gate, such as max_mean_kl=0.4; several times for several [default: those of docs/pruning.md]", AllowMultipleArgumentsPerToken = false, Arity = ArgumentArity.OneOrMore, CustomParser = Limits };
+        var limits = new Option<JsonObject?>("--gate") { Description = "A limit of the gate, such as max_mean_kl=0.4; several times for several [default: those of docs/pruning.md]", AllowMultipleArgumentsPerToken = false, Arity = ArgumentArity.OneOrMore, CustomParser = Limits };
         var noPromote = new Option<bool>("--no-promote") { Description = "Make and prove the version, but leave the promotion to a hand." };
         var watch = new Option<bool>("--watch") { Description = "Stay and show progress; the exit code tells how it ended." };
         var command = new Command("start", "Orders a prune job.") { model, budget, search, grains, healing, limits, noPromote, watch };
@@ -69,7 +69,7 @@ internal static class JobCommands
         foreach (var token in result.Tokens)
         {
             if (token.Value.Split('=') is [{ Length: > 0 } name, var text] && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)) gate[name] = value;
-            else result.AddError($"--limit {token.Value}: expected the name of a limit and a number, such as max_mean_kl=0.4.");
+            else result.AddError($"--gate {token.Value}: expected the name of a limit and a number, such as max_mean_kl=0.4.");
         }
 
         return gate;

@@ -62,7 +62,7 @@ public class CommandTests(LeanGateway lean)
     [InlineData("models lst", "list")]
     [InlineData("keys create x --tokens-per-dya 5", "--tokens-per-day")]
     [InlineData("jobs start smollm2-135m --budget half", "bytes:20MB")]
-    [InlineData("jobs start smollm2-135m --budget bytes:2% --limit max_mean_kl", "max_mean_kl=0.4")]
+    [InlineData("jobs start smollm2-135m --budget bytes:2% --gate max_mean_kl", "max_mean_kl=0.4")]
     [InlineData("gguf prnue", "did you mean prune?")]
     [InlineData("gguf prune full.gguf --drpo attn:1", "did you mean --drop?")]
     [InlineData("bench model.gguf --thread 1", "did you mean --threads?")]
