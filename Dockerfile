@@ -34,8 +34,8 @@ VOLUME ["/state", "/models"]
 ENV DOTNET_EnableDiagnostics=0 FINERCUT_State__Path=/state FINERCUT_Listen__Address=0.0.0.0 FINERCUT_Access__LoopbackWithoutKey=false
 EXPOSE 8080
 # Alive, not ready: a model that fails is the gateway's to mend, and whoever restarts unhealthy containers would hit the others.
-HEALTHCHECK --interval=10s --timeout=6s --start-period=5m --retries=6 CMD ["/app/FinerCut.Gateway", "health", "--live"]
-ENTRYPOINT ["/app/FinerCut.Gateway"]
+HEALTHCHECK --interval=10s --timeout=6s --start-period=5m --retries=6 CMD ["/app/finercut", "health", "--live"]
+ENTRYPOINT ["/app/finercut"]
 
 # CUDA 12's runtime and cuBLAS; the driver comes with the container runtime (--gpus all).
 FROM nvidia/cuda:12.8.1-runtime-ubuntu24.04 AS cuda12
@@ -50,8 +50,8 @@ USER 10001:10001
 VOLUME ["/state", "/models"]
 ENV DOTNET_EnableDiagnostics=0 FINERCUT_State__Path=/state FINERCUT_Listen__Address=0.0.0.0 FINERCUT_Access__LoopbackWithoutKey=false
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=6s --start-period=5m --retries=6 CMD ["/app/FinerCut.Gateway", "health", "--live"]
-ENTRYPOINT ["/app/FinerCut.Gateway"]
+HEALTHCHECK --interval=10s --timeout=6s --start-period=5m --retries=6 CMD ["/app/finercut", "health", "--live"]
+ENTRYPOINT ["/app/finercut"]
 
 # Without --target the processor's image is made.
 FROM cpu

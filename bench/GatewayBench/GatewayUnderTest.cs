@@ -48,7 +48,7 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
             Logging = new { LogLevel = new { Default = "Warning" } },
         }));
         var bin = new DirectoryInfo(AppContext.BaseDirectory);
-        var program = Path.Combine(bin.Parent!.Parent!.FullName, "Gateway", bin.Name, "FinerCut.Gateway");
+        var program = Path.Combine(bin.Parent!.Parent!.FullName, "Gateway", bin.Name, "finercut");
         var process = Process.Start(new ProcessStartInfo(program) { WorkingDirectory = folder, RedirectStandardOutput = true })!;
         string? line;
         do line = await process.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException("The gateway ended.");

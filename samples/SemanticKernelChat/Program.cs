@@ -1,8 +1,13 @@
 // A chat with a model behind FinerCut.Gateway, by Semantic Kernel. Start the gateway first, then:
 //   dotnet run --project samples/SemanticKernelChat                      (a conversation; an empty line ends it)
 //   dotnet run --project samples/SemanticKernelChat -- "Why is the sky blue?"
-// FINERCUT_URL, FINERCUT_MODEL and FINERCUT_KEY change the address, the model and the key.
+//   dotnet run --project samples/SemanticKernelChat -- --tools      (the model may ask what time it is)
+//   dotnet run --project samples/SemanticKernelChat -- --operate    (the model may look at the gateway's versions and, if you agree, start a prune job)
+// FINERCUT_URL, FINERCUT_MODEL and FINERCUT_KEY change the address, the model and the key; FCG_ADMIN_KEY is the admin key for --operate. Tools want a model that was taught
+// to use them: the embedded one (135 million parameters) calls what it must and little that it may.
 using System.ClientModel;
+using System.Net.Http.Headers;
+using FinerCut.Samples;
 using Microsoft.SemanticKernel;
 using Microsoft.SemanticKernel.ChatCompletion;
 using Microsoft.SemanticKernel.Connectors.OpenAI;
@@ -12,9 +17,23 @@ var model = Environment.GetEnvironmentVariable("FINERCUT_MODEL") ?? "smollm2-135
 var key = Environment.GetEnvironmentVariable("FINERCUT_KEY") ?? "none";
 
 var kernel = Kernel.CreateBuilder().AddOpenAIChatCompletion(model, address, key).Build();
+using var admin = new HttpClient { BaseAddress = address };
+var words = args.Where(word => word is not ("--tools" or "--operate")).ToArray();
+if (args.Contains("--tools")) kernel.Plugins.AddFromObject(new ClockPlugin(TimeProvider.System), "clock");
+if (args.Contains("--operate"))
+{
+    admin.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Environment.GetEnvironmentVariable("FCG_ADMIN_KEY"));
+    kernel.Plugins.AddFromObject(new FinerCutPlugin(admin), "finercut");
+    kernel.FunctionInvocationFilters.Add(new AskFirst(what =>
+    {
+        Console.Write($"\nThe model wants {what}. Enter y to agree: ");
+        return Console.ReadLine()?.Trim() is "y" or "yes";
+    }));
+}
+
 var chat = kernel.GetRequiredService<IChatCompletionService>();
 var history = new ChatHistory("You are a helpful assistant. Answer briefly.");
-var settings = new OpenAIPromptExecutionSettings { MaxTokens = 200, Temperature = 0.2 };
+var settings = new OpenAIPromptExecutionSettings { MaxTokens = 200, Temperature = 0.2, FunctionChoiceBehavior = kernel.Plugins.Count > 0 ? FunctionChoiceBehavior.Auto() : null };
 
 using var stop = new CancellationTokenSource();
 Console.CancelKeyPress += (_, e) =>
@@ -25,9 +44,9 @@ Console.CancelKeyPress += (_, e) =>
 
 try
 {
-    if (args.Length > 0)
+    if (words.Length > 0)
     {
-        await AnswerAsync(string.Join(' ', args));
+        await AnswerAsync(string.Join(' ', words));
         return 0;
     }
 

@@ -12,6 +12,7 @@ using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.External;
 using FinerCut.Gateway.Memory;
 using FinerCut.Gateway.OpenAi;
+using FinerCut.Gateway.OpenApi;
 using FinerCut.Gateway.Pruning;
 using FinerCut.Gateway.Recording;
 using FinerCut.Gateway.Rollout;
@@ -118,6 +119,7 @@ public static class GatewayHost
         _ = services.GetRequiredService<OtlpExport>();
         app.MapGet("/metrics", () => Results.Text(metrics.Write(), "text/plain; version=0.0.4"));
         app.MapUi(config.Admin);
+        app.MapApiReference(config.Admin);
         app.MapReverseProxy(proxy => proxy.UseMiddleware<RequestMiddleware>().UseMiddleware<AdmissionMiddleware>().UseMiddleware<ForwardMiddleware>());
         var admin = app.MapGroup("/admin").AddEndpointFilter(services.GetRequiredService<AdminGate>());
         admin.MapGet("/metrics", () => Results.Text(metrics.Write(), "text/plain; version=0.0.4"));

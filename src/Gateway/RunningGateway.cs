@@ -41,7 +41,7 @@ public sealed class RunningGateway
         ArgumentNullException.ThrowIfNull(body);
         try
         {
-            var contentRoot = SettingsSources.ContentRoot(Directory.GetCurrentDirectory());
+            var contentRoot = Directory.GetCurrentDirectory();
             var settings = SettingsSources.Load(contentRoot, arguments);
             var config = GatewayConfigReader.Read(settings, contentRoot);
             using var state = StateFolder.Open(config.StateFolder);

@@ -11,9 +11,12 @@ public static class WorkerVerbs
 {
     public static readonly IReadOnlySet<string> Names = new HashSet<string>(StringComparer.Ordinal) { "prune", "eval", "bench", "gguf" };
 
+    /// <summary>What the Worker's parser takes for its own name: that of its program without the ending.</summary>
+    public const string RootName = "FinerCut";
+
     public static async Task<int> RunAsync(string[] arguments)
     {
-        var contentRoot = SettingsSources.ContentRoot(Directory.GetCurrentDirectory());
+        var contentRoot = Directory.GetCurrentDirectory();
         var settings = SettingsSources.Load(contentRoot, []);
         var path = GatewayConfigReader.WorkerPath(settings["Worker:Path"], contentRoot);
         try

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using FinerCut.CommandLine;
 using FinerCut.Jobs;
+using FinerCut.Worker.Bench;
 using FinerCut.Worker.Eval;
 using FinerCut.Worker.Gguf;
 using FinerCut.Worker.Prune;
@@ -11,10 +13,19 @@ var root = new RootCommand("FinerCut worker: serves one GGUF model, or works on 
     ServeVerb.Create(),
     PruneVerb.Create(),
     EvalVerb.Create(),
+    BenchVerb.Create(),
     GgufVerb.Create(),
 };
 
 var parsed = root.Parse(args);
-// SIGINT and SIGTERM cancel the verb's token; how long it may take to end is the verb's own business.
-var code = await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromHours(1) });
-return parsed.Errors.Count > 0 ? ExitCode.BadInput : code;
+if (OneLineErrors.Of(parsed) is { } wrong)
+{
+    await Console.Error.WriteLineAsync(wrong);
+    return ExitCode.BadInput;
+}
+
+// Help is told under the name that users type. SIGINT and SIGTERM cancel the verb's token; how long it may take to end is the verb's own business.
+using var said = new StringWriter();
+var code = await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromHours(1), Output = said });
+Console.Write(said.ToString().Replace($"  {root.Name} ", $"  {OneLineErrors.Program} ", StringComparison.Ordinal));
+return code;

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json;
-using FinerCut.Gateway.Configuration;
 using FinerCut.Gateway.OpenAi;
+using FinerCut.Words;
 
 namespace FinerCut.Gateway.Admin;
 

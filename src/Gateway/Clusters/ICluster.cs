@@ -21,7 +21,7 @@ public sealed record ClusterTools(
 
 /// <summary>
 /// This gateway's membership in a cluster. The seam of several machines: Gateway knows no more of it than this, and what is behind it is loaded
-/// in Cluster:Mode = Orleans only (docs/adr/0007).
+/// in Cluster:Mode = Orleans only (docs/adr/0009).
 /// </summary>
 public interface ICluster : IAsyncDisposable
 {

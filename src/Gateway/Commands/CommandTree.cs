@@ -1,54 +1,54 @@
 using System.CommandLine;
-using System.CommandLine.Invocation;
+using FinerCut.CommandLine;
+using FinerCut.Gateway.Access;
+using FinerCut.Gateway.Demo;
 using FinerCut.Jobs;
 
 namespace FinerCut.Gateway.Commands;
 
 /// <summary>
-/// All verbs of the program in one tree, for help, for errors that name the nearest right word, and for shell completion. What serves or works on files
-/// is dispatched by Program before; here it has its line of help only.
+/// All verbs of the program in one tree, for help, for errors that name the nearest right word, and for shell completion. Serving and the Worker's verbs
+/// are dispatched by Program before; here they have their help only.
 /// </summary>
 public static class CommandTree
 {
-    public static RootCommand Create() => new("FinerCut.Gateway serves GGUF models over OpenAI-compatible endpoints and makes them leaner on their own traffic.\nWithout a verb it serves.")
+    /// <summary>One-line errors with the nearest right word, exit code 2; help where it is asked for.</summary>
+    public static async Task<int> RunAsync(string[] arguments)
     {
-        new Command("serve", "Serves; settings come from appsettings.json, FINERCUT_Section__Key and --Section:Key value."),
-        new Command("demo", "The whole loop on the embedded model: serve, record, prune, prove, hot-swap."),
-        new Command("key", "key create NAME: makes a client key while no gateway runs, such as before the first public start."),
+        ArgumentNullException.ThrowIfNull(arguments);
+        // Verbs that begin a gateway, or work on its state folder, take its settings as well.
+        var (own, settings) = arguments is ["demo" or "key", ..] ? SettingsOptions.Split(arguments) : (arguments, []);
+        var parsed = Create(settings).Parse(own);
+        if (OneLineErrors.Of(parsed) is { } wrong)
+        {
+            await Console.Error.WriteLineAsync(wrong);
+            return ExitCode.BadInput;
+        }
+
+        // A gateway in this process has its own way with signals.
+        return await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = arguments is ["demo", ..] ? null : TimeSpan.FromMinutes(1) });
+    }
+
+    private static RootCommand Create(string[] settings) => new("FinerCut.Gateway serves GGUF models over OpenAI-compatible endpoints and makes them leaner on their own traffic.\nWithout a verb it serves.")
+    {
+        Serve(),
+        DemoVerb.Create(settings),
+        KeyVerb.Create(settings),
         KeyCommands.Create(),
         ModelCommands.Create(),
         JobCommands.Create(),
         HealthCommand.Create(),
-        new Command("prune", "Prunes a model file by a job file, without a gateway."),
-        new Command("eval", "Measures a model file, alone or against another."),
+        new Command("prune", "Makes a model file leaner without a gateway: on a file of traffic, or by a job file."),
+        new Command("eval", "Measures a model file on a file of traffic, alone or against another."),
+        new Command("bench", "Measures tokens a second of a model file, alone or against another."),
         new Command("gguf", "Looks into GGUF files, checks, compares, cuts, splits and edits them."),
-        Completion(),
+        Completion.Command(),
     };
 
-    /// <summary>One-line errors with the nearest right word, exit code 2; help where it is asked for.</summary>
-    public static async Task<int> RunAsync(string[] arguments)
+    private static Command Serve()
     {
-        var parsed = Create().Parse(arguments);
-        if (parsed.Action is ParseErrorAction wrong) wrong.ShowHelp = false;
-        var code = await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });
-        return parsed.Errors.Count > 0 ? ExitCode.BadInput : code;
-    }
-
-    private static Command Completion()
-    {
-        var shell = new Argument<string>("SHELL") { Description = "bash or zsh." };
-        shell.AcceptOnlyFromAmong("bash", "zsh");
-        var command = new Command("completion", "Prints a script that completes verbs and options: eval \"$(finercut completion bash)\".") { shell };
-        command.SetAction(parsed =>
-        {
-            // The directive [suggest:N] makes the program itself list what may stand at letter N of the line.
-            const string Bash = """
-                _finercut() { local IFS=$'\n'; COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" "[suggest:${COMP_POINT}]" "${COMP_LINE}" 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}")); }
-                complete -F _finercut finercut FinerCut.Gateway
-                """;
-            Console.WriteLine(parsed.GetRequiredValue(shell) == "bash" ? Bash : "autoload -U +X bashcompinit && bashcompinit\n" + Bash);
-            return ExitCode.Success;
-        });
-        return command;
+        var serve = new Command("serve", "Serves until Ctrl-C or SIGTERM. Settings come from appsettings.json, the environment (FINERCUT_Listen__Port) and these options (docs/gateway.md); <id> is a name of your own.");
+        foreach (var option in SettingsOptions.All) serve.Add(option);
+        return serve;
     }
 }

@@ -39,20 +39,40 @@ internal static class JobCommands
                 return null;
             },
         };
-        var search = new Option<string?>("--search") { Description = "How to search (default: the gateway's; docs/pruning.md lists them)." };
+        var search = new Option<string?>("--search") { Description = "How to search: auto, or one of those in docs/pruning.md [default: auto]" };
+        var grains = new Option<string[]>("--grain") { Description = "What may go in one piece: block, sublayer, kv_group or ffn_slice; several times for several [default: all of them]" };
+        grains.AcceptOnlyFromAmong("block", "sublayer", "kv_group", "ffn_slice");
+        var healing = new Option<string?>("--healing") { Description = "How what goes is made up for: none, constant, low_rank, refit or auto [default: auto]" };
+        healing.AcceptOnlyFromAmong("none", "constant", "low_rank", "refit", "auto");
+        var limits = new Option<JsonObject?>("--gate") { Description = "A limit of the gate, such as max_mean_kl=0.4; several times for several [default: those of docs/pruning.md]", AllowMultipleArgumentsPerToken = false, Arity = ArgumentArity.OneOrMore, CustomParser = Limits };
         var noPromote = new Option<bool>("--no-promote") { Description = "Make and prove the version, but leave the promotion to a hand." };
         var watch = new Option<bool>("--watch") { Description = "Stay and show progress; the exit code tells how it ended." };
-        var command = new Command("start", "Orders a prune job.") { model, budget, search, noPromote, watch };
+        var command = new Command("start", "Orders a prune job.") { model, budget, search, grains, healing, limits, noPromote, watch };
         RemoteGateway.Act(command, async (parsed, gateway, cancellationToken) =>
         {
             var order = new JsonObject { ["budget"] = parsed.GetRequiredValue(budget).DeepClone(), ["promote"] = !parsed.GetValue(noPromote) };
             if (parsed.GetValue(search) is { } named) order["search"] = named;
+            if (parsed.GetValue(grains) is { Length: > 0 } words) order["grains"] = new JsonArray([.. words.Select(word => JsonValue.Create(word))]);
+            if (parsed.GetValue(healing) is { } healed) order["healing"] = healed;
+            if (parsed.GetValue(limits) is { } gate) order["gate"] = gate.DeepClone();
             var job = await gateway.PostAsync($"models/{Uri.EscapeDataString(parsed.GetRequiredValue(model))}/prune", order, cancellationToken);
             if (parsed.GetValue(watch)) return await WatchAsync(parsed, gateway, job!["id"]!.ToString(), cancellationToken);
             if (!Listing.AsJson(parsed, job)) Console.WriteLine(job!["id"]);
             return ExitCode.Success;
         });
         return command;
+    }
+
+    private static JsonObject? Limits(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        var gate = new JsonObject();
+        foreach (var token in result.Tokens)
+        {
+            if (token.Value.Split('=') is [{ Length: > 0 } name, var text] && double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value)) gate[name] = value;
+            else result.AddError($"--gate {token.Value}: expected the name of a limit and a number, such as max_mean_kl=0.4.");
+        }
+
+        return gate;
     }
 
     private static Command Show()

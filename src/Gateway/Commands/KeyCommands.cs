@@ -96,6 +96,7 @@ internal static class KeyCommands
         RemoteGateway.Act(command, async (parsed, gateway, cancellationToken) =>
         {
             await gateway.SendAsync(HttpMethod.Delete, "keys/" + Uri.EscapeDataString(parsed.GetRequiredValue(id)), null, cancellationToken);
+            Listing.AsJson(parsed, new JsonObject { ["id"] = parsed.GetRequiredValue(id), ["deleted"] = true });
             return ExitCode.Success;
         });
         return command;

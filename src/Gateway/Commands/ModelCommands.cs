@@ -5,12 +5,12 @@ using FinerCut.Jobs;
 
 namespace FinerCut.Gateway.Commands;
 
-/// <summary><c>models list|show|promote|try|hold|resume|rollback</c> against a running gateway, and <c>models pull</c>.</summary>
+/// <summary><c>models list|show|promote|try|hold|resume|rollback</c> against a running gateway, and <c>models pull|import</c>.</summary>
 internal static class ModelCommands
 {
     public static Command Create() => RemoteGateway.Group(
         "models", "Models and versions of a running gateway; fetching model files.", List(), Show(), Promote(), Try(),
-        Act("hold", "Stops a trial's promotion, not its rollback."), Act("resume", "Lets a held trial go on."), Act("rollback", "Ends the trial, or goes back to the version that the active one replaced."), PullCommand.Create());
+        Act("hold", "Stops a trial's promotion, not its rollback."), Act("resume", "Lets a held trial go on."), Act("rollback", "Ends the trial, or goes back to the version that the active one replaced."), PullCommand.Create(), PullCommand.Import());
 
     private static Command List()
     {

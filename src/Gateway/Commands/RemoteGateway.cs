@@ -136,7 +136,7 @@ public sealed class RemoteGateway : IDisposable
     {
         try
         {
-            var contentRoot = SettingsSources.ContentRoot(Directory.GetCurrentDirectory());
+            var contentRoot = Directory.GetCurrentDirectory();
             var settings = SettingsSources.Load(contentRoot, []);
             if (settings["Admin:Key"] is { Length: > 0 } key) return key;
             var file = Path.Combine(contentRoot, settings["State:Path"] ?? "state", "admin.key");

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using FinerCut.Words;
 using Microsoft.Extensions.Configuration;
 
 namespace FinerCut.Gateway.Configuration;
@@ -97,14 +98,19 @@ internal sealed class SectionReader(IConfiguration section, string path, List<Co
     {
         foreach (var key in section.GetChildren().Select(child => child.Key).Where(key => !_known.Contains(key)))
         {
-            var nearest = NearestName.To(key, _known);
+            var nearest = NearestName.To(key, _known) is { } here ? PathOf(here) : Within(key);
             Error(key, section.GetSection(key).Value, nearest is null
                 ? $"unknown key; known here: {string.Join(", ", _known.Order(StringComparer.Ordinal))}"
-                : $"unknown key; did you mean {PathOf(nearest)}?");
+                : $"unknown key; did you mean {nearest}?");
         }
 
         foreach (var child in _children) child.RefuseUnknown();
     }
+
+    /// <summary>The path of a key of that name further in, such as Listen:Port for port.</summary>
+    private string? Within(string key) => _children
+        .Select(child => child._known.FirstOrDefault(name => name.Equals(key, StringComparison.OrdinalIgnoreCase)) is { } name ? child.PathOf(name) : child.Within(key))
+        .FirstOrDefault(path => path is not null);
 
     private double Number(string key, double otherwise, double min, double max, string what)
     {

@@ -2,17 +2,22 @@ using Microsoft.Extensions.Configuration;
 
 namespace FinerCut.Gateway.Configuration;
 
-/// <summary>Where settings come from, weakest first: appsettings.json, environment (FINERCUT_Listen__Port), command line (--Listen:Port 9000).</summary>
+/// <summary>
+/// Where settings come from, weakest first: appsettings.json, environment (FINERCUT_Listen__Port), command line (--Listen:Port 9000). The content root,
+/// from which relative paths count, is the working directory: an installed program's own folder is replaced by the next version, state must not lie there.
+/// </summary>
 public static class SettingsSources
 {
     public const string FileName = "appsettings.json";
     public const string EnvironmentPrefix = "FINERCUT_";
 
-    /// <summary>The folder of the settings file: the working directory's, else beside the program.</summary>
-    public static string ContentRoot(string workingDirectory) =>
-        File.Exists(Path.Combine(workingDirectory, FileName)) || !File.Exists(Path.Combine(AppContext.BaseDirectory, FileName))
-            ? workingDirectory
-            : AppContext.BaseDirectory;
+    /// <summary>The settings file: the content root's, else the one that came with the program.</summary>
+    public static string FileOf(string contentRoot)
+    {
+        var own = Path.Combine(contentRoot, FileName);
+        var beside = Path.Combine(AppContext.BaseDirectory, FileName);
+        return File.Exists(own) || !File.Exists(beside) ? own : beside;
+    }
 
     /// <exception cref="ConfigException">The file is not JSON, or the command line is not pairs of key and value.</exception>
     public static IConfigurationRoot Load(string contentRoot, string[] arguments)
@@ -25,7 +30,7 @@ public static class SettingsSources
         try
         {
             return new ConfigurationBuilder()
-                .AddJsonFile(Path.Combine(contentRoot, FileName), optional: true, reloadOnChange: false)
+                .AddJsonFile(FileOf(contentRoot), optional: true, reloadOnChange: false)
                 .AddEnvironmentVariables(EnvironmentPrefix)
                 .AddCommandLine(arguments)
                 .Build();
@@ -33,7 +38,7 @@ public static class SettingsSources
         catch (InvalidDataException exception)
         {
             var cause = exception.InnerException?.Message ?? exception.Message;
-            throw new ConfigException([new ConfigError(Path.Combine(contentRoot, FileName), null, "expected JSON: " + cause)]);
+            throw new ConfigException([new ConfigError(FileOf(contentRoot), null, "expected JSON: " + cause)]);
         }
     }
 

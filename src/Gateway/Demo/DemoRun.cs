@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
+using FinerCut.Gateway.Admin;
 using FinerCut.Gateway.Pruning;
 using FinerCut.Jobs;
 using Spectre.Console;
@@ -17,6 +19,17 @@ public sealed class DemoRun(Uri address, string adminKey, DemoScreen screen)
     private static readonly TimeSpan SwapPatience = TimeSpan.FromMinutes(1);
 
     private readonly ImmutableArray<DemoPrompt> _prompts = DemoPrompts.Load();
+    private JobModel? _job;
+    private TrafficTally? _swap;
+
+    /// <summary>What came of it, for programs.</summary>
+    public JsonObject ToJson(bool held) => new()
+    {
+        ["held"] = held,
+        ["seconds"] = screen.Elapsed.TotalSeconds,
+        ["job"] = JsonSerializer.SerializeToNode(_job, AdminJson.Options),
+        ["swap"] = _swap is null ? null : new JsonObject { ["sent"] = _swap.Sent, ["answered"] = _swap.Answered, ["failed"] = _swap.Failed, ["cut"] = _swap.Cut, ["mixed"] = _swap.Mixed },
+    };
 
     public async Task<int> RunAsync(double fraction, CancellationToken cancellationToken)
     {
@@ -30,6 +43,7 @@ public sealed class DemoRun(Uri address, string adminKey, DemoScreen screen)
 
             screen.Heading($"2  Prune on that traffic: {fraction.ToString("P0", CultureInfo.InvariantCulture)} of the blocks' bytes");
             var job = await PruneAsync(admin, fraction, cancellationToken);
+            _job = job;
             if (job.State != JobState.Passed || job.Result is not { } result)
             {
                 screen.Line($"[red]The job ended as {job.State}:[/] {Markup.Escape(job.Error?.Message ?? "no reason given")}");
@@ -38,6 +52,7 @@ public sealed class DemoRun(Uri address, string adminKey, DemoScreen screen)
 
             screen.Heading("3  Hot-swap while requests are streaming");
             var swap = await SwapAsync(chat, admin, job.Version, cancellationToken);
+            _swap = swap;
             return Close(result, recorded, swap);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)

@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Globalization;
 using System.Security.Cryptography;
 using FinerCut.Jobs;
@@ -11,29 +12,29 @@ namespace FinerCut.Gateway.Demo;
 /// </summary>
 public static class DemoVerb
 {
-    private const string Usage = """
-        demo [options] [--Section:Key value …]: the whole loop on the embedded model, in a state folder of its own.
-
-          --stay               keep serving afterwards, until Ctrl-C
-          --port N             port of the gateway (default: a free one; 8080 with --stay)
-          --fraction F         share of the blocks' bytes to remove (default 0.01)
-          --help               this text
-        """;
-
-    public static async Task<int> RunAsync(string[] arguments)
+    /// <param name="settings">--Section:Key value, for the gateway.</param>
+    public static Command Create(string[] settings)
     {
-        if (!TryParse(arguments, out var options, out var problem))
+        var stay = new Option<bool>("--stay") { Description = "Keep serving afterwards, until Ctrl-C." };
+        var port = new Option<int?>("--port") { Description = "Port of the gateway; 0 takes a free one [default: 0, with --stay 8080]", HelpName = "0..65535" };
+        port.Validators.Add(result =>
         {
-            if (problem is null)
-            {
-                Console.WriteLine(Usage);
-                return ExitCode.Success;
-            }
+            if (result.GetValueOrDefault<int?>() is < 0 or > 65535) result.AddError("--port: expected a number from 0 to 65535.");
+        });
+        var fraction = new Option<double>("--fraction") { Description = "Share of the blocks' bytes to remove, above 0 and below 1.", DefaultValueFactory = _ => 0.01 };
+        fraction.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<double>() is not (> 0 and < 1)) result.AddError("--fraction: expected a number above 0 and below 1.");
+        });
+        var json = new Option<bool>("--json") { Description = "The job, the requests and whether it all held as JSON on standard output; what people read goes to standard error." };
+        var command = new Command("demo", "The whole loop on the embedded model, in a state folder of its own: serve, record, prune, prove, hot-swap. Takes --Section:Key value as serve does.") { stay, port, fraction, json };
+        command.SetAction((parsed, _) => RunAsync(
+            new DemoOptions(parsed.GetValue(port) ?? (parsed.GetValue(stay) ? 8080 : 0), parsed.GetValue(stay), parsed.GetValue(fraction), parsed.GetValue(json), settings)));
+        return command;
+    }
 
-            await Console.Error.WriteLineAsync($"{problem}\n\n{Usage}");
-            return ExitCode.BadInput;
-        }
-
+    private static async Task<int> RunAsync(DemoOptions options)
+    {
         var folder = Directory.CreateTempSubdirectory("finercut-demo-").FullName;
         var key = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));
         string[] settings =
@@ -49,9 +50,12 @@ public static class DemoVerb
             return await RunningGateway.RunAsync(settings, async gateway =>
             {
                 // Without a terminal Spectre wraps at 80 columns; logs are wider.
-                if (Console.IsOutputRedirected) AnsiConsole.Profile.Width = 160;
-                var screen = new DemoScreen(AnsiConsole.Console, TimeProvider.System);
-                var code = await new DemoRun(new Uri(gateway.Address), key, screen).RunAsync(options.Fraction, gateway.Stopping);
+                var console = options.Json ? AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) }) : AnsiConsole.Console;
+                if (options.Json ? Console.IsErrorRedirected : Console.IsOutputRedirected) console.Profile.Width = 160;
+                var screen = new DemoScreen(console, TimeProvider.System);
+                var run = new DemoRun(new Uri(gateway.Address), key, screen);
+                var code = await run.RunAsync(options.Fraction, gateway.Stopping);
+                if (options.Json) Console.WriteLine(run.ToJson(code == ExitCode.Success).ToJsonString());
                 if (options.Stay && !gateway.Stopping.IsCancellationRequested)
                 {
                     screen.Line($"\nStill serving on [bold]{gateway.Address}[/] (model {DemoRun.Model}, admin key {key}). Ctrl-C ends it.");
@@ -67,49 +71,5 @@ public static class DemoVerb
         }
     }
 
-    /// <summary>False with a null problem asks for the usage.</summary>
-    private static bool TryParse(string[] arguments, out DemoOptions options, out string? problem)
-    {
-        options = new DemoOptions(0, false, 0.01, []);
-        problem = null;
-        int? port = null;
-        for (var index = 0; index < arguments.Length; index++)
-        {
-            var value = index + 1 < arguments.Length ? arguments[index + 1] : "";
-            switch (arguments[index])
-            {
-                case "--help" or "-h":
-                    return false;
-                case "--stay":
-                    options = options with { Stay = true };
-                    break;
-                case "--port" when int.TryParse(value, CultureInfo.InvariantCulture, out var number) && number is >= 0 and <= 65535:
-                    port = number;
-                    index++;
-                    break;
-                case "--fraction" when double.TryParse(value, CultureInfo.InvariantCulture, out var fraction) && fraction is > 0 and < 1:
-                    options = options with { Fraction = fraction };
-                    index++;
-                    break;
-                case ['-', '-', .. var setting] when setting.Contains(':', StringComparison.Ordinal):
-                    options = options with { Settings = [.. options.Settings, arguments[index], value] };
-                    index++;
-                    break;
-                case "--port":
-                    problem = $"--port \"{value}\": expected a number from 0 to 65535.";
-                    return false;
-                case "--fraction":
-                    problem = $"--fraction \"{value}\": expected a number above 0 and below 1.";
-                    return false;
-                default:
-                    problem = $"\"{arguments[index]}\" is no option of demo.";
-                    return false;
-            }
-        }
-
-        options = options with { Port = port ?? (options.Stay ? 8080 : 0) };
-        return true;
-    }
-
-    private sealed record DemoOptions(int Port, bool Stay, double Fraction, string[] Settings);
+    private sealed record DemoOptions(int Port, bool Stay, double Fraction, bool Json, string[] Settings);
 }

@@ -73,7 +73,7 @@ internal sealed class LeanCandidate : IDisposable
     /// <param name="decodeContext">Tokens in the memory for decode steps; null where they are not wanted.</param>
     public PruneResult Describe(PruneResult result, int? decodeContext, CancellationToken cancellationToken)
     {
-        var (full, fast) = new SpeedProbe(_context.Time, _context.Threads).Compare(
+        var (full, fast) = new SpeedProbe(_context.Time, _context.Threads, new SpeedPlan()).Compare(
             _full.Model, _lean!, (done, all) => _progress.Phase(PrunePhase.Measuring, done, all), cancellationToken);
         DecodeFigures? decode = null;
         if (decodeContext is { } length)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using FinerCut.Gguf;
 using FinerCut.Jobs;
 using FinerCut.Pruning.Shapes;
@@ -54,12 +55,16 @@ public static class GgufVerb
     private static Command Diff()
     {
         var (a, b) = (File("A", "One model."), File("B", "The other."));
-        var command = new Command("diff", "Compares key-values and tensors of two models. Ends with 1 where they differ.") { a, b };
+        var json = Json();
+        var command = new Command("diff", "Compares key-values and tensors of two models. Ends with 1 where they differ.") { a, b, json };
         command.SetAction(parsed => Guard(() =>
         {
             using var first = GgufShards.Open(parsed.GetRequiredValue(a).FullName);
             using var second = GgufShards.Open(parsed.GetRequiredValue(b).FullName);
-            return ModelDiff.Write(first, second, Console.Out) ? ExitCode.Success : ExitCode.Failed;
+            var differences = ModelDiff.Lines(first, second).ToArray();
+            if (parsed.GetValue(json)) Print(new JsonObject { ["same"] = differences.Length == 0, ["differences"] = Texts(differences) });
+            else foreach (var line in differences.DefaultIfEmpty("no difference")) Console.Out.WriteLine(line);
+            return differences.Length == 0 ? ExitCode.Success : ExitCode.Failed;
         }));
         return command;
     }
@@ -71,14 +76,16 @@ public static class GgufVerb
         var slices = new Option<int>("--slices") { DefaultValueFactory = _ => 8, Description = "Slices that an FFN is divided into." };
         var unloaded = new Option<bool>("--no-load") { Description = "Neither load the file nor compare its logits: where the model does not fit into memory." };
         var output = Output("The lean model to write.");
-        var force = Force();
-        var command = new Command("prune", "Leaves out sublayers, KV-head groups and FFN slices by hand, without a search.") { file, drop, slices, unloaded, output, force };
+        var (force, json) = (Force(), Json());
+        var command = new Command("prune", "Leaves out sublayers, KV-head groups and FFN slices by hand, without a search.") { file, drop, slices, unloaded, output, force, json };
         command.SetAction((parsed, stop) => Task.FromResult(Guard(() =>
         {
             using var source = GgufShards.Open(parsed.GetRequiredValue(file).FullName);
             var target = Target(parsed.GetRequiredValue(output), parsed.GetValue(force));
             Func<ILlamaRuntime>? natives = parsed.GetValue(unloaded) ? null : () => NativeRuntime.Open(null, null);
-            new HandPrune(natives, Console.Out).Write(source, parsed.GetRequiredValue(drop), parsed.GetValue(slices), target, Progress(), stop);
+            using var said = new StringWriter();
+            new HandPrune(natives, parsed.GetValue(json) ? said : Console.Out).Write(source, parsed.GetRequiredValue(drop), parsed.GetValue(slices), target, Progress(), stop);
+            if (parsed.GetValue(json)) Print(new JsonObject { ["path"] = target, ["bytes"] = new FileInfo(target).Length, ["notes"] = Texts(said.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries)) });
             return ExitCode.Success;
         })));
         return command;
@@ -89,15 +96,12 @@ public static class GgufVerb
         var file = File("FILE", "A model.");
         var size = new Option<string>("--max-size") { Required = true, Description = "Most bytes of a shard: 500M, 2G ..." };
         var output = new Option<string>("--output", "-o") { Required = true, Description = "What the shards' names begin with: PREFIX-00001-of-0000N.gguf." };
-        var command = new Command("split", "Writes a model as several files.") { file, size, output };
+        var json = Json();
+        var command = new Command("split", "Writes a model as several files.") { file, size, output, json };
         command.SetAction((parsed, stop) => Task.FromResult(Guard(() =>
         {
             using var shards = GgufShards.Open(parsed.GetRequiredValue(file).FullName);
-            foreach (var shard in GgufSplitter.Write(shards.Merge(), parsed.GetRequiredValue(output), Sizes.Parse(parsed.GetRequiredValue(size)), Progress(), stop))
-            {
-                Console.Out.WriteLine($"{shard.Path}  {Sizes.Text(shard.Bytes)}");
-            }
-            return ExitCode.Success;
+            return Written(parsed.GetValue(json), [.. GgufSplitter.Write(shards.Merge(), parsed.GetRequiredValue(output), Sizes.Parse(parsed.GetRequiredValue(size)), Progress(), stop)]);
         })));
         return command;
     }
@@ -106,12 +110,12 @@ public static class GgufVerb
     {
         var file = File("SHARD", "Any shard of a model.");
         var output = Output("The file to write.");
-        var force = Force();
-        var command = new Command("merge", "Writes the shards of a model as one file.") { file, output, force };
+        var (force, json) = (Force(), Json());
+        var command = new Command("merge", "Writes the shards of a model as one file.") { file, output, force, json };
         command.SetAction((parsed, stop) => Task.FromResult(Guard(() =>
         {
             using var shards = GgufShards.Open(parsed.GetRequiredValue(file).FullName);
-            return Written(GgufWriter.Write(shards.Merge(), Target(parsed.GetRequiredValue(output), parsed.GetValue(force)), Progress(), stop));
+            return Written(parsed.GetValue(json), GgufWriter.Write(shards.Merge(), Target(parsed.GetRequiredValue(output), parsed.GetValue(force)), Progress(), stop));
         })));
         return command;
     }
@@ -127,15 +131,15 @@ public static class GgufVerb
         var remove = new Option<string[]>("--remove") { Description = "A key to remove.", Arity = ArgumentArity.OneOrMore };
         var rename = new Option<string[]>("--rename") { Description = "OLD=NEW", Arity = ArgumentArity.OneOrMore };
         var output = new Option<FileInfo?>("--output", "-o") { Description = "The file to write; without it the file itself is replaced, all or nothing." };
-        var force = Force();
-        var command = new Command("set-kv", "Sets, renames and removes key-values; tensors stay as they are.") { file, pairs, remove, rename, output, force };
+        var (force, json) = (Force(), Json());
+        var command = new Command("set-kv", "Sets, renames and removes key-values; tensors stay as they are.") { file, pairs, remove, rename, output, force, json };
         command.SetAction((parsed, stop) => Task.FromResult(Guard(() =>
         {
             var path = parsed.GetRequiredValue(file).FullName;
             using var source = GgufFile.Open(path);
             var edit = KeyEdits.Apply(new GgufEdit(source), parsed.GetValue(pairs) ?? [], parsed.GetValue(remove) ?? [], parsed.GetValue(rename) ?? []);
             var target = parsed.GetValue(output) is { } other ? Target(other, parsed.GetValue(force)) : path;
-            return Written(GgufWriter.Write(edit, target, Progress(), stop));
+            return Written(parsed.GetValue(json), GgufWriter.Write(edit, target, Progress(), stop));
         })));
         return command;
     }
@@ -152,11 +156,16 @@ public static class GgufVerb
         ? file.FullName
         : throw new UsageException($"{file.FullName} exists already. Write elsewhere, or give --force to replace it.");
 
-    private static int Written(GgufWritten written)
+    private static int Written(bool json, params GgufWritten[] written)
     {
-        Console.Out.WriteLine($"{written.Path}  {Sizes.Text(written.Bytes)}");
+        if (json) Print(new JsonArray([.. written.Select(file => new JsonObject { ["path"] = file.Path, ["bytes"] = file.Bytes })]));
+        else foreach (var file in written) Console.Out.WriteLine($"{file.Path}  {Sizes.Text(file.Bytes)}");
         return ExitCode.Success;
     }
+
+    private static void Print(JsonNode node) => Console.Out.WriteLine(node.ToJsonString());
+
+    private static JsonArray Texts(IEnumerable<string> lines) => [.. lines.Select(line => JsonValue.Create(line))];
 
     private static ProgressLine? Progress() => Console.IsErrorRedirected ? null : new ProgressLine(Console.Error);
 

@@ -2,37 +2,30 @@ using FinerCut.Gguf;
 
 namespace FinerCut.Worker.Gguf;
 
-/// <summary>What differs between two models: lines beginning with - are the first's, with + the second's, with ~ both's.</summary>
+/// <summary>What differs between two models: lines beginning with - are the first's, with + the second's, with ~ both's. Pure.</summary>
 public static class ModelDiff
 {
     private const int ChunkBytes = 16 << 20;
 
-    /// <summary>Writes the differences and tells whether there are none. Tensor data are compared byte by byte.</summary>
-    public static bool Write(GgufShards first, GgufShards second, TextWriter output)
+    /// <summary>The differences, a line each, as they are found. Tensor data are compared byte by byte.</summary>
+    public static IEnumerable<string> Lines(GgufShards first, GgufShards second) => Found(first, second).Select(line => Printable.Of(line, 1000));
+
+    private static IEnumerable<string> Found(GgufShards first, GgufShards second)
     {
-        var same = true;
         foreach (var (key, value) in first.First.KeyValues)
         {
             var other = second.First.Find(key);
             if (value.Equals(other)) continue;
-            Line(other is null ? $"- {key} = {Shown(value)}" : $"~ {key}: {Shown(value)} → {Shown(other)}");
+            yield return other is null ? $"- {key} = {Shown(value)}" : $"~ {key}: {Shown(value)} → {Shown(other)}";
         }
-        foreach (var (key, value) in second.First.KeyValues.Where(kv => first.First.Find(kv.Key) is null)) Line($"+ {key} = {Shown(value)}");
+        foreach (var (key, value) in second.First.KeyValues.Where(kv => first.First.Find(kv.Key) is null)) yield return $"+ {key} = {Shown(value)}";
         foreach (var (file, tensor) in first.Tensors)
         {
-            if (second.Find(tensor.Name) is not var (otherFile, other)) Line($"- tensor {tensor}");
-            else if (tensor.Type != other.Type || !tensor.Shape.SequenceEqual(other.Shape)) Line($"~ tensor {tensor} → {GgmlTypes.Of(other.Type).Name} [{string.Join(", ", other.Shape)}]");
-            else if (!SameData(file, tensor, otherFile, other)) Line($"~ tensor {tensor}: other data");
+            if (second.Find(tensor.Name) is not var (otherFile, other)) yield return $"- tensor {tensor}";
+            else if (tensor.Type != other.Type || !tensor.Shape.SequenceEqual(other.Shape)) yield return $"~ tensor {tensor} → {GgmlTypes.Of(other.Type).Name} [{string.Join(", ", other.Shape)}]";
+            else if (!SameData(file, tensor, otherFile, other)) yield return $"~ tensor {tensor}: other data";
         }
-        foreach (var (_, tensor) in second.Tensors.Where(entry => first.Find(entry.Tensor.Name) is null)) Line($"+ tensor {tensor}");
-        if (same) output.WriteLine("no difference");
-        return same;
-
-        void Line(string line)
-        {
-            same = false;
-            output.WriteLine(Printable.Of(line, 1000));
-        }
+        foreach (var (_, tensor) in second.Tensors.Where(entry => first.Find(entry.Tensor.Name) is null)) yield return $"+ tensor {tensor}";
     }
 
     private static bool SameData(GgufFile file, GgufTensorInfo tensor, GgufFile otherFile, GgufTensorInfo other)

@@ -9,17 +9,17 @@ internal static class Checkout
 
     public static string Model { get; } = Path.Combine(Root, "models", "SmolLM2-135M-Instruct.Q4_1.gguf");
 
-    public static string Gateway { get; } = Program("Gateway");
+    public static string Gateway { get; } = Program("Gateway", "finercut");
 
-    public static string Worker { get; } = Program("Worker");
+    public static string Worker { get; } = Program("Worker", "FinerCut.Worker");
 
-    public static string FakeWorker { get; } = Program("FakeWorker");
+    public static string FakeWorker { get; } = Program("FakeWorker", "FinerCut.FakeWorker");
 
-    private static string Program(string project)
+    private static string Program(string project, string name)
     {
         // artifacts/bin/FunctionalTests/<configuration>/ → artifacts/bin/<project>/<configuration>/
         var configuration = Path.GetFileName(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
-        return Path.Combine(Root, "artifacts", "bin", project, configuration, "FinerCut." + project);
+        return Path.Combine(Root, "artifacts", "bin", project, configuration, name);
     }
 
     private static string FindRoot()

@@ -67,7 +67,7 @@ public sealed class LeanGateway : IAsyncLifetime
     {
         var (status, job) = await Gateway.AdminPostAsync($"/admin/models/{Checkout.ModelId}/prune", order, cancellationToken);
         Assert.True(status == 202, job.ToJsonString());
-        return await Gateway.WaitForAsync($"/admin/jobs/{job["id"]}", view => view["state"]!.GetValue<string>() is not ("queued" or "running"), TimeSpan.FromMinutes(6), cancellationToken);
+        return await Gateway.WaitForAsync($"/admin/jobs/{job["id"]}", view => view["state"]!.GetValue<string>() is not ("queued" or "running"), TimeSpan.FromMinutes(12), cancellationToken);
     }
 
     internal async Task<string?> ActiveAsync(CancellationToken cancellationToken) =>

@@ -62,11 +62,55 @@ public class CommandTests(LeanGateway lean)
     [InlineData("models lst", "list")]
     [InlineData("keys create x --tokens-per-dya 5", "--tokens-per-day")]
     [InlineData("jobs start smollm2-135m --budget half", "bytes:20MB")]
+    [InlineData("jobs start smollm2-135m --budget bytes:2% --gate max_mean_kl", "max_mean_kl=0.4")]
+    [InlineData("gguf prnue", "did you mean prune?")]
+    [InlineData("gguf prune full.gguf --drpo attn:1", "did you mean --drop?")]
+    [InlineData("bench model.gguf --thread 1", "did you mean --threads?")]
+    [InlineData("demo --stya", "did you mean --stay?")]
+    [InlineData("key creat app", "did you mean create?")]
     public async Task A_wrong_word_is_an_error_that_names_the_right_one(string line, string named)
     {
         var (code, output, errors) = await RunAsync(line.Split(' '));
         Assert.Equal(2, code);
-        Assert.Contains(named, output + errors, StringComparison.Ordinal);
+        Assert.Contains(named, errors, StringComparison.Ordinal);
+        Assert.True(output.Length == 0 && errors.Split('\n').Length == 1, $"more than one line:\n{output}\n{errors}");
+    }
+
+    [Theory]
+    [InlineData("serve --Listen:Prot 3", "did you mean Listen:Port?")]
+    [InlineData("serve --port 3", "did you mean Listen:Port?")]
+    public async Task A_wrong_setting_is_an_error_that_names_the_right_one(string line, string named)
+    {
+        var (code, _, errors) = await RunAsync(line.Split(' '));
+        Assert.Equal(2, code);
+        Assert.Contains(named, errors, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("finercut jo", "jobs")]
+    [InlineData("finercut jobs start --gr", "--grain")]
+    [InlineData("finercut gguf in", "inspect")]
+    [InlineData("./finercut gguf prune --dr", "--drop")]
+    [InlineData("finercut serve --Listen:P", "--Listen:Port")]
+    [InlineData("finercut demo --st", "--stay")]
+    public async Task Half_a_line_is_completed(string line, string word)
+    {
+        var (code, output, errors) = await RunAsync($"[suggest:{line.Length}]", line);
+        Assert.True(code == 0, errors);
+        Assert.Contains(word, output.Split('\n'));
+    }
+
+    [Theory]
+    [InlineData("serve", "--Models:<id>:ContextSize", "[default: 4096]")]
+    [InlineData("demo", "--fraction", "[default: 0.01]")]
+    [InlineData("bench", "--rounds", "[default: 5]")]
+    [InlineData("gguf prune", "--slices", "[default: 8]")]
+    public async Task Help_tells_options_with_their_defaults(string verb, string option, string otherwise)
+    {
+        var (code, output, _) = await RunAsync([.. verb.Split(' '), "--help"]);
+        Assert.Equal(0, code);
+        Assert.Contains($"  finercut {verb}", output, StringComparison.Ordinal);
+        Assert.Contains(output.Split('\n'), line => line.Contains(option, StringComparison.Ordinal) && line.Contains(otherwise, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -93,7 +137,7 @@ public class CommandTests(LeanGateway lean)
 
     private async Task<(int Code, string Output, string Errors)> RunAsync(params string[] line)
     {
-        string[] gateway = line[^1] == "--help" || line[0] is "modles" ? [] : ["--url", lean.Gateway.Address.ToString(), "--admin-key", GatewayProcess.AdminKey];
+        string[] gateway = line[^1] == "--help" || line[0] is not ("keys" or "models" or "jobs") ? [] : ["--url", lean.Gateway.Address.ToString(), "--admin-key", GatewayProcess.AdminKey];
         await using var process = ChildProcess.Start(Checkout.Gateway, [.. line, .. gateway]);
         return (await process.WaitForExitAsync(TestContext.Current.CancellationToken), process.Output, process.Errors);
     }

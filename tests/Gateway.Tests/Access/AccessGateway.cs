@@ -120,7 +120,7 @@ internal sealed partial class AccessGateway : IAsyncDisposable
     {
         var bin = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Parent!.FullName;
         var configuration = new DirectoryInfo(AppContext.BaseDirectory).Name;
-        var start = new ProcessStartInfo(Path.Combine(bin, "Gateway", configuration, "FinerCut.Gateway"), settings)
+        var start = new ProcessStartInfo(Path.Combine(bin, "Gateway", configuration, "finercut"), settings)
         {
             WorkingDirectory = stateFolder,
             RedirectStandardOutput = true,

@@ -62,6 +62,35 @@ public sealed class ModelDownloadTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_file_of_this_machine_is_checked_in_the_same_way()
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        var source = Path.Combine(_folder.FullName, "here", "tiny.gguf");
+        Directory.CreateDirectory(Path.GetDirectoryName(source)!);
+        await File.WriteAllBytesAsync(source, _content, cancellationToken);
+        Assert.Equal(Hash(), await ImportAsync(source, Hash()));
+        Assert.Equal(_content, await File.ReadAllBytesAsync(Target, cancellationToken));
+        Assert.Contains("exists already", (await Assert.ThrowsAsync<DownloadException>(() => ImportAsync(source, null))).Message, StringComparison.Ordinal);
+        File.Delete(Target);
+        Assert.Contains("the SHA-256 is", (await Assert.ThrowsAsync<DownloadException>(() => ImportAsync(source, new string('0', 64)))).Message, StringComparison.Ordinal);
+        await File.WriteAllTextAsync(source, "no model", cancellationToken);
+        Assert.Contains("not a sound GGUF", (await Assert.ThrowsAsync<DownloadException>(() => ImportAsync(source, null))).Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(Target));
+    }
+
+    [Theory]
+    [InlineData("https://a.example/x/m.gguf", null, "https://a.example/x/m.gguf")]
+    [InlineData("m.gguf", "https://a.example/x", "https://a.example/x/m.gguf")]
+    [InlineData("y/m.gguf", "http://a.example/x/", "http://a.example/x/y/m.gguf")]
+    [InlineData("../m.gguf", "http://a.example/x/", null)]
+    [InlineData("m.gguf", null, null)]
+    [InlineData("ftp://a.example/m.gguf", "http://a.example", null)]
+    public void A_name_is_looked_for_below_the_base_address(string given, string? start, string? source) => Assert.Equal(source, PullCommand.SourceOf(given, start)?.ToString());
+
+    private Task<string> ImportAsync(string source, string? sha256) =>
+        new ModelDownload(_http, TimeProvider.System).ImportAsync(source, Target, sha256, new Told(_ => { }), TestContext.Current.CancellationToken);
+
+    [Fact]
     public async Task What_broke_off_goes_on_where_it_stopped()
     {
         _breakAfter = 1000;

@@ -1,5 +1,6 @@
 using System.Text;
 using FinerCut.Gateway.Configuration;
+using FinerCut.Words;
 using Microsoft.Extensions.Configuration;
 
 namespace FinerCut.Tests.Configuration;

@@ -45,7 +45,7 @@ public sealed partial class GatewayProcess : IAsyncDisposable
 
     private static string Artifacts => Path.GetFullPath(Path.Combine(AppContext.BaseDirectory, "../.."));
 
-    public static string Program { get; } = Path.Combine(Artifacts, "Gateway", Configuration, "FinerCut.Gateway");
+    public static string Program { get; } = Path.Combine(Artifacts, "Gateway", Configuration, "finercut");
 
     public static string Worker { get; } = Path.Combine(Artifacts, "FakeWorker", Configuration, "FinerCut.FakeWorker");
 

@@ -29,7 +29,7 @@ public static class ApiEndpoints
     public static ApiEndpoint Of(string path)
     {
         var plain = path.Length > 1 ? path.TrimEnd('/') : path;
-        if (Is(plain, "/admin") || StartsWith(plain, "/ui")) return ApiEndpoint.Public;
+        if (Is(plain, "/admin") || StartsWith(plain, "/ui") || Is(plain, "/openapi.json") || StartsWith(plain, "/reference")) return ApiEndpoint.Public;
         if (StartsWith(plain, "/admin")) return ApiEndpoint.Admin;
         if (StartsWith(plain, "/v1/models") || Is(plain, "/models")) return ApiEndpoint.ListModels;
         return plain.ToLowerInvariant() switch

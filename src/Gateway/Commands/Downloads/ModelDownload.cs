@@ -37,6 +37,41 @@ public sealed class ModelDownload(HttpClient http, TimeProvider time)
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
         var part = target + ".part";
         if (!File.Exists(target)) await FetchAsync(source, part, progress, cancellationToken);
+        return await AcceptAsync(target, sha256, cancellationToken);
+    }
+
+    /// <summary>Copies a file that is on this machine already, and checks it in the same way.</summary>
+    /// <returns>SHA-256 of the file, in lower case.</returns>
+    /// <exception cref="DownloadException">The target exists, there is no room, or the file is not what it should be.</exception>
+    public async Task<string> ImportAsync(string source, string target, string? sha256, IProgress<DownloadProgress> progress, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(target);
+        ArgumentNullException.ThrowIfNull(progress);
+        if (File.Exists(target)) throw new DownloadException($"{target} exists already: choose another folder with --output, or delete it.", ExitCode.BadInput);
+        Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+        var part = target + ".part";
+        try
+        {
+            await using var from = File.OpenRead(source);
+            RequireRoom(part, from.Length);
+            await using var to = new FileStream(part, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 16);
+            await CopyAsync(from, to, 0, from.Length, progress, cancellationToken);
+            to.Flush(flushToDisk: true);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            File.Delete(part);
+            throw new DownloadException($"{source}: {exception.Message}", exception.HResult == unchecked((int)0x80070070) ? ExitCode.DiskFull : ExitCode.BadInput, exception);
+        }
+
+        return await AcceptAsync(target, sha256, cancellationToken);
+    }
+
+    /// <summary>Gives the part its name once it has the hash that was asked for and is sound.</summary>
+    private static async Task<string> AcceptAsync(string target, string? sha256, CancellationToken cancellationToken)
+    {
+        var part = target + ".part";
         var whole = File.Exists(target) ? target : part;
         var hash = await HashAsync(whole, cancellationToken);
         if (sha256 is not null && !string.Equals(hash, sha256, StringComparison.OrdinalIgnoreCase))
@@ -99,14 +134,14 @@ public sealed class ModelDownload(HttpClient http, TimeProvider time)
         if (response.Headers.ETag is { IsWeak: false } now) await File.WriteAllTextAsync(part + ".etag", now.ToString(), cancellationToken);
         else File.Delete(part + ".etag");
         await using var file = new FileStream(part, have > 0 ? FileMode.Append : FileMode.Create, FileAccess.Write, FileShare.None, 1 << 16);
-        await CopyAsync(response, file, have, total, progress, cancellationToken);
+        await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+        await CopyAsync(stream, file, have, total, progress, cancellationToken);
         file.Flush(flushToDisk: true);
         return total is null || file.Length == total ? true : throw new HttpRequestException($"{file.Length} of {total} bytes came.");
     }
 
-    private async Task CopyAsync(HttpResponseMessage response, FileStream file, long have, long? total, IProgress<DownloadProgress> progress, CancellationToken cancellationToken)
+    private async Task CopyAsync(Stream stream, FileStream file, long have, long? total, IProgress<DownloadProgress> progress, CancellationToken cancellationToken)
     {
-        await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
         var buffer = new byte[1 << 18];
         var (began, done) = (time.GetTimestamp(), have);
         long? told = null;

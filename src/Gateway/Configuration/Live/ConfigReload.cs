@@ -9,7 +9,7 @@ namespace FinerCut.Gateway.Configuration.Live;
 /// <summary>Where the settings of this run come from, so that they can be read again.</summary>
 public sealed record SettingsOrigin(string ContentRoot, ImmutableArray<string> Arguments, IConfiguration First)
 {
-    public string File => Path.Combine(ContentRoot, SettingsSources.FileName);
+    public string File => SettingsSources.FileOf(ContentRoot);
 
     /// <exception cref="ConfigException">They are no settings.</exception>
     public IConfigurationRoot Load() => SettingsSources.Load(ContentRoot, [.. Arguments]);

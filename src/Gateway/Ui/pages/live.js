@@ -17,7 +17,8 @@ export function parse(text) {
   return samples;
 }
 
-const sum = (samples, name) => samples.filter(sample => sample.name === name).reduce((all, sample) => all + sample.value, 0);
+const sum = (samples, name, labels = {}) => samples
+  .filter(sample => sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value)).reduce((all, sample) => all + sample.value, 0);
 
 /** Quantile of a histogram's growth between two readings; null without growth. */
 export function quantile(before, after, name, share) {
@@ -36,8 +37,8 @@ export function quantile(before, after, name, share) {
   return low;
 }
 
-const rate = name => ({ name, lines: [["a second", (before, after, passed) => Math.max(0, sum(after, name) - sum(before, name)) / passed]] });
-const level = (name, scale = 1) => ({ name, lines: [["now", (_, after) => sum(after, name) * scale]] });
+const rate = (name, labels) => ({ name, lines: [["a second", (before, after, passed) => Math.max(0, sum(after, name, labels) - sum(before, name, labels)) / passed]] });
+const level = name => ({ name, lines: [["now", (_, after) => sum(after, name)]] });
 const times = name => ({ name: name + "_bucket", lines: [["median, ms", (before, after) => 1000 * (quantile(before, after, name, 0.5) ?? NaN)], ["95 %, ms", (before, after) => 1000 * (quantile(before, after, name, 0.95) ?? NaN)]] });
 
 const charts = [
@@ -46,10 +47,10 @@ const charts = [
   ["Time to the whole answer", times("finercut_request_seconds")],
   ["Time to first token", times("gen_ai_server_time_to_first_token")],
   ["Time per output token", times("gen_ai_server_time_per_output_token")],
-  ["Output tokens", rate("finercut_output_tokens_total")],
-  ["Waiting in the queue", level("finercut_queue_waiting")],
+  ["Output tokens", rate("finercut_tokens_total", { type: "output" })],
+  ["Waiting in the queue", times("finercut_queue_seconds")],
   ["Failed attempts", rate("finercut_attempts_failed_total")],
-  ["Memory promised, MB", level("finercut_memory_reserved_bytes", 1e-6)],
+  ["Memory ledger", { name: "ledger_held", lines: [["held, MB", (_, after) => sum(after, "ledger_held") / 1e6], ["limit, MB", (_, after) => sum(after, "ledger_limit") / 1e6]] }],
 ];
 
 function Chart({ title, times, lines }) {
@@ -84,7 +85,8 @@ export function Live() {
     let at = 0;
     const read = async () => {
       try {
-        const samples = parse(await admin("/metrics", { signal: end.signal }));
+        const [metrics, memory] = await Promise.all([admin("/metrics", { signal: end.signal }), admin("/memory", { signal: end.signal })]);
+        const samples = [...parse(metrics), { name: "ledger_held", labels: {}, value: memory.held }, { name: "ledger_limit", labels: {}, value: memory.limit }];
         const now = performance.now();
         samples.forEach(sample => rows.present.add(sample.name));
         if (before) {

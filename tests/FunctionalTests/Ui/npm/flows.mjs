@@ -50,6 +50,17 @@ const flows = {
     check(await page.locator(".message").count() === 0, "the conversation is still there");
   },
 
+  async reference(page) {
+    const asked = [];
+    page.on("request", request => asked.push(request.url()));
+    const response = await page.goto(given.address + "/reference", { waitUntil: "networkidle" });
+    check(/connect-src 'self'/.test(response.headers()["content-security-policy"]), "the reference has no content security policy");
+    await page.getByText("Order a prune job").first().waitFor();
+    await page.getByText("Chat, whole or streamed", { exact: false }).first().waitFor();
+    const strange = asked.filter(url => !url.startsWith(given.address) && !/^(data|blob):/.test(url));
+    check(strange.length === 0, "the reference asks elsewhere: " + strange.join(" "));
+  },
+
   async stop(page) {
     await page.goto(given.address + "/");
     await page.getByLabel("Your message").fill("Write a very long story about the sea.");
@@ -152,7 +163,7 @@ const flows = {
     await signedIn(page);
     await open(page, "live").catch(() => {});
     await page.locator(".uplot canvas").first().waitFor();
-    check(await page.getByRole("region", { name: "Requests" }).count() === 1, "no chart of requests");
+    for (const name of ["Requests", "Time to first token", "Output tokens", "Waiting in the queue", "Memory ledger"]) await page.getByRole("region", { name, exact: true }).waitFor();
   },
 
   async keys(page) {

@@ -1,7 +1,7 @@
-namespace FinerCut.Gateway.Configuration;
+namespace FinerCut.Words;
 
 /// <summary>Finds the known name that a wrong one was probably meant to be.</summary>
-internal static class NearestName
+public static class NearestName
 {
     /// <summary>The known name within a third of the word's length in edits (at least 2), or null.</summary>
     public static string? To(string word, IEnumerable<string> known)
@@ -12,7 +12,7 @@ internal static class NearestName
     }
 
     /// <summary>Levenshtein distance.</summary>
-    internal static int Edits(string a, string b)
+    public static int Edits(string a, string b)
     {
         var row = Enumerable.Range(0, b.Length + 1).ToArray();
         for (var i = 1; i <= a.Length; i++)

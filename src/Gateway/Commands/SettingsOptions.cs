@@ -1,0 +1,45 @@
+using System.CommandLine;
+using System.Text.Json.Nodes;
+using FinerCut.Gateway.Configuration;
+
+namespace FinerCut.Gateway.Commands;
+
+/// <summary>Settings as options of the command line, as help and completion show them: one each key of <see cref="ConfigSchema"/>, with unit, range and default.</summary>
+internal static class SettingsOptions
+{
+    public static IReadOnlyList<Option> All { get; } = [.. Keys("", JsonNode.Parse(ConfigSchema.Text)!).Select(key => new Option<string>("--" + key.Path) { Description = Describe(key.Path, key.Facts), HelpName = "value" })];
+
+    /// <summary>Parts <c>--Section:Key value</c> and <c>--Section:Key=value</c> from the rest.</summary>
+    public static (string[] Own, string[] Settings) Split(IReadOnlyList<string> arguments)
+    {
+        List<string> own = [], settings = [];
+        for (var at = 0; at < arguments.Count; at++)
+        {
+            var isSetting = arguments[at].StartsWith("--", StringComparison.Ordinal) && arguments[at].Split('=')[0].Contains(':', StringComparison.Ordinal);
+            (isSetting ? settings : own).Add(arguments[at]);
+            if (isSetting && !arguments[at].Contains('=', StringComparison.Ordinal) && at + 1 < arguments.Count) settings.Add(arguments[++at]);
+        }
+
+        return ([.. own], [.. settings]);
+    }
+
+    private static IEnumerable<(string Path, JsonNode Facts)> Keys(string path, JsonNode node)
+    {
+        if ((string?)node["type"] != "object") return path is "$schema" ? [] : [(path == "Logging" ? "Logging:LogLevel:Default" : path, node)];
+        var members = node["properties"]?.AsObject().SelectMany(member => Keys(Join(path, member.Key), member.Value!)) ?? [];
+        var named = node["additionalProperties"] is JsonObject others ? Keys(Join(path, "<id>"), others) : [];
+        return members.Concat(named);
+    }
+
+    private static string Join(string path, string name) => path.Length == 0 ? name : path + ":" + name;
+
+    private static string Describe(string path, JsonNode facts)
+    {
+        var unit = path.EndsWith("Seconds", StringComparison.Ordinal) ? "Seconds" : path.EndsWith("Bytes", StringComparison.Ordinal) ? "Bytes" : path.EndsWith("Tokens", StringComparison.Ordinal) ? "Tokens" : "A number";
+        var what = facts["enum"] is JsonArray words ? string.Join(" or ", words.Select(word => word!.ToString()))
+            : (string?)facts["type"] is "integer" or "number" ? $"{unit} from {facts["minimum"]} to {facts["maximum"]}"
+            : (string?)facts["type"] == "boolean" ? "true or false"
+            : "A text";
+        return facts["default"] is { } otherwise ? $"{what} [default: {otherwise}]" : what + " [default: see docs/gateway.md]";
+    }
+}
