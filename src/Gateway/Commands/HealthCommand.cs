@@ -66,7 +66,7 @@ internal static class HealthCommand
     /// <summary>A gateway that listens on all addresses of its machine is asked at loopback.</summary>
     private static Uri OfSettings()
     {
-        var settings = SettingsSources.Load(SettingsSources.ContentRoot(Directory.GetCurrentDirectory()), []);
+        var settings = SettingsSources.Load(Directory.GetCurrentDirectory(), []);
         var host = settings["Listen:Address"] is { } text && IPAddress.TryParse(text, out var address) && !address.Equals(IPAddress.Any) && !address.Equals(IPAddress.IPv6Any)
             ? address
             : IPAddress.Loopback;
