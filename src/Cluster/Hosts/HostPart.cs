@@ -80,7 +80,9 @@ internal sealed partial class HostPart(IGrainFactory grains, Members members, IL
             {
             }
 
-            await Task.WhenAll(Models.Select(model => CallAsync(() => grains.GetGrain<IModelGrain>(model.Id).ReportAsync(Report(model)))).Append(CallAsync(() => grains.GetGrain<IHostGrain>(members.Name).JoinAsync(Card(), _self!))));
+            // First, so that a model that hears of this host finds its ledger.
+            await CallAsync(() => grains.GetGrain<IHostGrain>(members.Name).JoinAsync(Card(), _self!));
+            await Task.WhenAll(Models.Select(model => CallAsync(() => grains.GetGrain<IModelGrain>(model.Id).ReportAsync(Report(model)))));
             using var beat = CancellationTokenSource.CreateLinkedTokenSource(_stopping.Token);
             var tick = Task.Delay(Beat, _tools!.Time, beat.Token);
             await Task.WhenAny(tick, _changed.WaitAsync(beat.Token));
