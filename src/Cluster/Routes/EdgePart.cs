@@ -61,7 +61,7 @@ internal sealed partial class EdgePart(IGrainFactory grains, Members members, IL
 
     public Task EndAsync(string model, string version)
     {
-        foreach (var upstream in _tools!.Routes.Closed(model, version)) upstream.End();
+        foreach (var upstream in _tools!.Routes.Closed(model, version)) upstream.End(FailureKind.Retired);
         return Task.CompletedTask;
     }
 
