@@ -52,7 +52,7 @@ public class HardLandscapeTests
     /// </summary>
     [Theory]
     [InlineData("local", 0.25)]
-    [InlineData("evolutionary", 0.1)]
+    [InlineData("evolutionary", 0.15)]
     public void On_landscapes_that_are_not_monotone_undoing_gets_nearer_to_the_optimum(string name, double most)
     {
         var units = Landscape.Map(5, attentionBytes: 10, ffnBytes: 10);
