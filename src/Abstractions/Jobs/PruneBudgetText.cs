@@ -40,7 +40,7 @@ public static class PruneBudgetText
         switch (kind)
         {
             case "leanest":
-                return budget with { Leanest = true };
+                return value.Length == 0 ? budget with { Leanest = true } : null;
             case "fraction" or "bytes" when value.EndsWith('%'):
                 return percent is > 0 and < 1 ? budget with { Fraction = percent } : null;
             case "fraction":

@@ -18,8 +18,20 @@ internal sealed class ApiSchemas
 
     public JsonObject Reference(Type type)
     {
-        if (_components.TryAdd(type.Name, null)) _components[type.Name] = AdminJson.Options.GetJsonSchemaAsNode(type, _options);
+        if (_components.TryAdd(type.Name, null)) _components[type.Name] = WithoutNulls(AdminJson.Options.GetJsonSchemaAsNode(type, _options));
         return new JsonObject { ["$ref"] = "#/components/schemas/" + type.Name };
+    }
+
+    /// <summary>What is null is not written, so what may be null is not required.</summary>
+    private static JsonNode WithoutNulls(JsonNode schema)
+    {
+        if (schema["required"] is not JsonArray required || schema["properties"] is not JsonObject properties) return schema;
+        foreach (var name in required.ToArray())
+        {
+            if (properties[(string)name!]?["type"] is JsonArray types && types.Any(type => (string?)type == "null")) required.Remove(name);
+        }
+
+        return schema;
     }
 
     /// <summary>Objects within objects are components of their own; what a schema holds twice would otherwise point into itself.</summary>

@@ -106,7 +106,7 @@ public class ClusterTests(PostgresServer postgres)
     {
         await using var alone = await GatewayProcess.StartAsync();
         var loaded = await File.ReadAllTextAsync($"/proc/{alone.Id}/maps");
-        Assert.Contains("FinerCut.Gateway.dll", loaded, StringComparison.Ordinal);
+        Assert.Contains("finercut.dll", loaded, StringComparison.Ordinal);
         Assert.DoesNotContain("Orleans", loaded, StringComparison.Ordinal);
         Assert.DoesNotContain("FinerCut.Cluster", loaded, StringComparison.Ordinal);
         // The same look sees them where they are.

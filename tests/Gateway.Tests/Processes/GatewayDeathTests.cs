@@ -62,7 +62,8 @@ public class GatewayDeathTests(ITestOutputHelper output)
             var after = await gateway.GetAsync($"/admin/models/{GatewayProcess.Model}");
             var told = before.GetProperty("history").EnumerateArray().Select(row => row.GetRawText()).ToArray();
             Assert.Equal(told, after.GetProperty("history").EnumerateArray().Take(told.Length).Select(row => row.GetRawText()));
-            Assert.Equal("passed", (await gateway.JobEndAsync(job)).GetProperty("state").GetString());
+            var ended = await gateway.JobEndAsync(job);
+            Assert.True(ended.GetProperty("state").GetString() == "passed", $"point {point}: {ended.GetRawText()}\n{gateway.Log}");
             Assert.Null((await ChatStream.RunAsync(gateway.Client, $"point {point} tokens=2")).Problem);
 
             // Whatever is on trial is left, so that the next job begins from rest; then state and history agree.

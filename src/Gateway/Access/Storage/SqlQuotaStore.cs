@@ -11,6 +11,7 @@ namespace FinerCut.Gateway.Access.Storage;
 public sealed class SqlQuotaStore(IAccessDatabase database) : IQuotaStore
 {
     private const string NoState = "";
+    private const string BeforeLocks = "before_locks";
 
     public Task<T> ChangeAsync<T>(QuotaReach reach, Func<QuotaBook, (QuotaBook Book, T Result)> change, CancellationToken cancellationToken) =>
         database.TransactAsync(
@@ -29,10 +30,14 @@ public sealed class SqlQuotaStore(IAccessDatabase database) : IQuotaStore
     private async Task<ImmutableDictionary<string, QuotaState>> StatesAsync(DbTransaction transaction, QuotaReach reach, CancellationToken cancellationToken)
     {
         if (reach.Keys is { Count: 0 }) return ImmutableDictionary<string, QuotaState>.Empty;
+        var mayLackRows = reach.Keys is not null && database.RowLock.Length > 0;
+        if (mayLackRows) await transaction.SaveAsync(BeforeLocks, cancellationToken).ConfigureAwait(false);
         var rows = await SelectAsync(transaction, reach.Keys, cancellationToken).ConfigureAwait(false);
-        if (reach.Keys is { } keys && rows.Count < keys.Count && database.RowLock.Length > 0)
+        if (mayLackRows && reach.Keys is { } keys && rows.Count < keys.Count)
         {
-            // A row that does not exist cannot be locked: make it first, so that of two who begin a key's counts one waits.
+            // A row that does not exist cannot be locked: make it first, so that of two who begin a key's counts one waits. It waits with nothing in its
+            // hands: the locks on those that exist are given back before, else two who wait for each other's new row would never end.
+            await transaction.RollbackAsync(BeforeLocks, cancellationToken).ConfigureAwait(false);
             var missing = keys.Except(rows.Select(row => row.Key)).Order(StringComparer.Ordinal).ToArray();
             await transaction.RunAsync(
                 $"insert into quota_states (key_id, document) values {Rows(missing.Length, 2)} on conflict (key_id) do nothing",
