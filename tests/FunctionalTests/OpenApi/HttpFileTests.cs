@@ -13,7 +13,7 @@ public partial class HttpFileTests(LeanGateway lean)
     {
         var cancellationToken = TestContext.Current.CancellationToken;
         var document = JsonNode.Parse(await lean.Gateway.Http.GetStringAsync(new Uri("/openapi.json", UriKind.Relative), cancellationToken))!;
-        var requests = Directory.EnumerateFiles(Path.Combine(Checkout.Root, "samples"), "*.http").SelectMany(file => Head().Split(File.ReadAllText(file)).Skip(1)).ToArray();
+        var requests = Directory.EnumerateFiles(Path.Combine(Checkout.Root, "samples"), "*.http").SelectMany(file => Head().Split(File.ReadAllText(file)).Skip(1)).Where(text => !text.StartsWith('@')).ToArray();
         Assert.True(requests.Length > 20, $"only {requests.Length} requests were found");
         foreach (var text in requests.Select(text => text.Replace("{{host}}", "", StringComparison.Ordinal).Replace("{{model}}", Checkout.ModelId, StringComparison.Ordinal)))
         {

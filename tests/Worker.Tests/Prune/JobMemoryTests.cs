@@ -28,7 +28,7 @@ public sealed class JobMemoryTests : IDisposable
         var model = EmbeddedModel.Full;
         var (code, output, errors) = await WorkerProgram.RunAsync(
             ["prune", model, "--traffic", At("traffic.jsonl"), "-o", At("lean.gguf"), "--threads", "1", "--budget", "bytes:5%", "--search", "last_blocks", "--healing", "constant", "--json",
-             "--held-out-share", "0.2", "--held-out-tokens", "640", "--memory", $"{Given}", .. open]);
+             "--held-out-share", "0.2", "--held-out-tokens", "1280", "--memory", $"{Given}", .. open]);
         Assert.True(code == ExitCode.Success, errors);
         var result = JsonSerializer.Deserialize(output.Split('\n', StringSplitOptions.RemoveEmptyEntries)[^1], ContractJson.Default.PruneLine)!.Result!;
         Assert.Equal(2560, result.CalibrationTokens);

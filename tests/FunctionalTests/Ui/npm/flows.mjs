@@ -55,6 +55,7 @@ const flows = {
     page.on("request", request => asked.push(request.url()));
     const response = await page.goto(given.address + "/reference", { waitUntil: "networkidle" });
     check(/connect-src 'self'/.test(response.headers()["content-security-policy"]), "the reference has no content security policy");
+    await page.getByText("Prune jobs", { exact: true }).first().click();
     await page.getByText("Order a prune job").first().waitFor();
     await page.getByText("Chat, whole or streamed", { exact: false }).first().waitFor();
     const strange = asked.filter(url => !url.startsWith(given.address) && !/^(data|blob):/.test(url));
