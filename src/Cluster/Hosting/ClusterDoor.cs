@@ -19,7 +19,7 @@ public sealed class ClusterDoor : IClusterDoor
         await ClusterDatabase.EnsureSchemaAsync(config.Postgres, cancellationToken).ConfigureAwait(false);
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "FinerCut.Cluster" });
         builder.Logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss.fff ", true))
-            .AddFilter("Orleans", LogLevel.Error).AddFilter("Microsoft", LogLevel.Error);
+            .AddFilter("Orleans", LogLevel.Error).AddFilter("Microsoft", LogLevel.Error).AddFilter("Polly", LogLevel.Error);
         builder.Services.AddSingleton(TimeProvider.System);
         // Signals are the gateway's: it lays its roles down before the silo goes.
         builder.Services.AddSingleton<IHostLifetime, GatewayLifetime>();

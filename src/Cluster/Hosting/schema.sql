@@ -30,8 +30,7 @@ create table if not exists grain_state (
     n0 bigint not null,
     n1 bigint not null,
     extension text not null default '',
-    binary_payload bytea,
-    json_payload text,
+    payload bytea,
     version integer not null,
     modified timestamptz not null default now(),
     primary key (service, type, n0, n1, extension)
@@ -116,25 +115,25 @@ where deployment = @DeploymentId and status = 6 and address = @Address and port 
 -- The answer is the state''s new version; the same one again says that somebody else has written.
 ('WriteToStorageKey', '
 with changed as (
-    update grain_state set binary_payload = @PayloadBinary, json_payload = @PayloadJson, version = version + 1, modified = now()
+    update grain_state set payload = @PayloadBinary, version = version + 1, modified = now()
     where service = @ServiceId and type = @GrainTypeString and n0 = @GrainIdN0 and n1 = @GrainIdN1 and extension = coalesce(@GrainIdExtensionString, '''')
       and version = @GrainStateVersion::integer
     returning version),
 added as (
-    insert into grain_state (service, type, n0, n1, extension, binary_payload, json_payload, version)
-    select @ServiceId, @GrainTypeString, @GrainIdN0, @GrainIdN1, coalesce(@GrainIdExtensionString, ''''), @PayloadBinary, @PayloadJson, 1
+    insert into grain_state (service, type, n0, n1, extension, payload, version)
+    select @ServiceId, @GrainTypeString, @GrainIdN0, @GrainIdN1, coalesce(@GrainIdExtensionString, ''''), @PayloadBinary, 1
     where @GrainStateVersion::integer is null
     on conflict do nothing
     returning version)
 select coalesce((select version from changed), (select version from added), @GrainStateVersion::integer) as NewGrainStateVersion'),
 
 ('ReadFromStorageKey', '
-select binary_payload as PayloadBinary, null::text as PayloadXml, json_payload as PayloadJson, now() as ReadAt, version as Version
+select payload as PayloadBinary, null::text as PayloadXml, null::text as PayloadJson, now() as ReadAt, version as Version
 from grain_state
 where service = @ServiceId and type = @GrainTypeString and n0 = @GrainIdN0 and n1 = @GrainIdN1 and extension = coalesce(@GrainIdExtensionString, '''')'),
 
 ('ClearStorageKey', '
-update grain_state set binary_payload = null, json_payload = null, version = version + 1, modified = now()
+update grain_state set payload = null, version = version + 1, modified = now()
 where service = @ServiceId and type = @GrainTypeString and n0 = @GrainIdN0 and n1 = @GrainIdN1 and extension = coalesce(@GrainIdExtensionString, '''')
   and version = @GrainStateVersion::integer
 returning version as NewGrainStateVersion'),

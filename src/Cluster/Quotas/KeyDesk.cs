@@ -45,18 +45,7 @@ internal sealed class KeyDesk(IQuotaGrain grain, IQuotaEdge edge, string owner, 
         {
             _limits = limits;
             Count(tokens);
-            GiveBackOld();
-            if (_spares.TryPeek(out var spare) && spare.Tokens >= tokens)
-            {
-                _spares.Pop();
-                Leased++;
-                _running.Add(spare.Id);
-                // What the place holds beyond the request's estimate is free again as soon as the owner hears of it.
-                if (spare.Tokens > tokens) Tell(new QuotaEntry { Step = QuotaStep.Shrink, Id = spare.Id, Tokens = tokens });
-                _view = Less(_view!, tokens);
-                return new QuotaAdmitted(spare with { Tokens = tokens }, _view);
-            }
-
+            if (TakeSpare(tokens) is { } leased) return leased;
             Asked++;
             asked = Tell(new QuotaEntry { Step = QuotaStep.Reserve, Id = id, Tokens = tokens });
         }
@@ -116,6 +105,34 @@ internal sealed class KeyDesk(IQuotaGrain grain, IQuotaEdge edge, string owner, 
         return pending;
     }
 
+    private QuotaAdmitted? TakeSpare(long tokens)
+    {
+        GiveBackOld();
+        if (!_spares.TryPeek(out var spare) || spare.Tokens < tokens) return null;
+        _spares.Pop();
+        Leased++;
+        _running.Add(spare.Id);
+        // What the place holds beyond the request's estimate is free again as soon as the owner hears of it.
+        if (spare.Tokens > tokens) Tell(new QuotaEntry { Step = QuotaStep.Shrink, Id = spare.Id, Tokens = tokens });
+        _view = Less(_view!, tokens);
+        return new QuotaAdmitted(spare with { Tokens = tokens }, _view);
+    }
+
+    /// <summary>Requests that came during a call take the places that it brought. Where that is not enough, no place stays here unused while the owner decides.</summary>
+    private void ServeWaiting()
+    {
+        foreach (var waiting in _pending.Where(pending => pending.Entry.Step == QuotaStep.Reserve).ToArray())
+        {
+            if (TakeSpare(waiting.Entry.Tokens) is not { } leased) continue;
+            Asked--;
+            _pending.Remove(waiting);
+            waiting.Decision = leased;
+            waiting.Done.TrySetResult();
+        }
+
+        if (_pending.Exists(pending => pending.Entry.Step == QuotaStep.Reserve)) GiveBack();
+    }
+
     private void GiveBackOld()
     {
         if (_spares.Count > 0 && time.GetTimestamp() >= _sparesUntil) GiveBack();
@@ -159,7 +176,15 @@ internal sealed class KeyDesk(IQuotaGrain grain, IQuotaEdge edge, string owner, 
             var sent = time.GetTimestamp();
             lock (_gate)
             {
-                batch = [.. _pending];
+                ServeWaiting();
+                if (_pending.Count == 0)
+                {
+                    _isCalling = false;
+                    return;
+                }
+
+                // What has ended first: its places are free for who asks.
+                batch = [.. _pending.OrderBy(pending => pending.Entry.Step == QuotaStep.Reserve)];
                 _pending.Clear();
                 var asks = batch.Any(pending => pending.Entry.Step == QuotaStep.Reserve);
                 call = new QuotaCall

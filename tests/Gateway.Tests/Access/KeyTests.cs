@@ -79,9 +79,19 @@ public class KeyTests
         using var there = new KeyRing(store, clock);
         await here.RefreshAsync(default);
         var made = await there.CreateAsync((id, hash, at) => Some.Key(id) with { Hash = hash, CreatedAt = at }, default);
-        Assert.Null(await here.FindAsync(made.Text, default));
+        // Its first requests come together: all wait for one look.
+        var before = store.Reads;
+        var held = new TaskCompletionSource();
+        store.Held = held.Task;
+        var found = Enumerable.Range(0, 30).Select(_ => here.FindAsync(made.Text, default).AsTask()).ToArray();
+        held.SetResult();
+        Assert.All(await Task.WhenAll(found), Assert.NotNull);
+        Assert.Equal(before + 1, store.Reads);
+
+        var later = await there.CreateAsync((id, hash, at) => Some.Key(id) with { Hash = hash, CreatedAt = at }, default);
+        Assert.Null(await here.FindAsync(later.Text, default));
         clock.Advance(TimeSpan.FromSeconds(1));
-        Assert.NotNull(await here.FindAsync(made.Text, default));
+        Assert.NotNull(await here.FindAsync(later.Text, default));
         var reads = store.Reads;
         for (var i = 0; i < 100; i++) await here.FindAsync(KeyText.Create(), default);
         Assert.Equal(reads, store.Reads);

@@ -22,10 +22,14 @@ internal sealed class MemoryKeyStore : IKeyStore
 
     public int Reads { get; private set; }
 
-    public Task<IReadOnlyList<AccessKey>> ReadAsync(CancellationToken cancellationToken)
+    /// <summary>Reads end after this.</summary>
+    public Task Held { get; set; } = Task.CompletedTask;
+
+    public async Task<IReadOnlyList<AccessKey>> ReadAsync(CancellationToken cancellationToken)
     {
         Reads++;
-        return Task.FromResult<IReadOnlyList<AccessKey>>([.. _keys.Values]);
+        await Held;
+        return [.. _keys.Values];
     }
 
     public Task SaveAsync(AccessKey key, CancellationToken cancellationToken)

@@ -17,7 +17,7 @@ public sealed partial class GatewayProcess : IAsyncDisposable
     public const string AdminKey = "test-admin-key-0123456789";
 
     private readonly List<string> _lines = [];
-    private readonly Channel<string> _output = Channel.CreateUnbounded<string>();
+    private Channel<string> _output = null!;
     private Process _process = null!;
 
     private GatewayProcess(string folder) => Folder = folder;
@@ -82,18 +82,17 @@ public sealed partial class GatewayProcess : IAsyncDisposable
     public async Task RunAsync(bool ready = true, params string[] arguments)
     {
         _process = Process.Start(Info(Folder, arguments))!;
-        _ = PumpAsync(_process.StandardOutput);
-        _ = PumpAsync(_process.StandardError);
+        _output = Channel.CreateUnbounded<string>();
+        _ = PumpAsync(_process, _output.Writer);
         using var late = new CancellationTokenSource(TimeSpan.FromSeconds(120));
-        string address;
-        while (true)
+        string? address = null;
+        while (address is null && await _output.Reader.WaitToReadAsync(late.Token))
         {
-            var line = await _output.Reader.ReadAsync(late.Token).AsTask().WaitAsync(late.Token);
-            if (Listening().Match(line) is not { Success: true } match) continue;
-            address = match.Groups[1].Value;
-            break;
+            if (_output.Reader.TryRead(out var line) && Listening().Match(line) is { Success: true } match) address = match.Groups[1].Value;
         }
 
+        // It has ended: what it said about why is worth more than a wait for what cannot come.
+        Assert.True(address is not null, $"The gateway ended before it listened.\n{Log}");
         Port = new Uri(address).Port;
         Client = new HttpClient { BaseAddress = new Uri(address), Timeout = TimeSpan.FromSeconds(120) };
         Admin = new HttpClient { BaseAddress = new Uri(address), Timeout = TimeSpan.FromSeconds(120), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", AdminKey) } };
@@ -193,12 +192,18 @@ public sealed partial class GatewayProcess : IAsyncDisposable
         Environment = { ["FAKE_WORKER_SCRIPT"] = Path.Combine(folder, "script.json") },
     };
 
-    private async Task PumpAsync(StreamReader reader)
+    private async Task PumpAsync(Process process, ChannelWriter<string> output)
     {
-        while (await reader.ReadLineAsync() is { } line)
+        await Task.WhenAll(ReadAsync(process.StandardOutput), ReadAsync(process.StandardError));
+        output.TryComplete();
+
+        async Task ReadAsync(StreamReader reader)
         {
-            lock (_lines) _lines.Add(line);
-            _output.Writer.TryWrite(line);
+            while (await reader.ReadLineAsync() is { } line)
+            {
+                lock (_lines) _lines.Add(line);
+                output.TryWrite(line);
+            }
         }
     }
 

@@ -16,7 +16,9 @@ public sealed class KeyRing(IKeyStore store, TimeProvider clock) : IDisposable
 
     private readonly SemaphoreSlim _writing = new(1, 1);
     private volatile FrozenDictionary<string, AccessKey> _keys = FrozenDictionary<string, AccessKey>.Empty;
-    private long _readAt = long.MinValue;
+    private readonly Lock _lookGate = new();
+    private Task _look = Task.CompletedTask;
+    private long _lookedAt = long.MinValue;
 
     public IReadOnlyCollection<AccessKey> All => _keys.Values;
 
@@ -27,9 +29,9 @@ public sealed class KeyRing(IKeyStore store, TimeProvider clock) : IDisposable
     {
         if (!KeyText.TryReadId(text, out var id)) return null;
         var key = Get(id);
-        if (key is null && MayLookAgain())
+        if (key is null)
         {
-            await RefreshAsync(cancellationToken).ConfigureAwait(false);
+            await LookAgainAsync().WaitAsync(cancellationToken).ConfigureAwait(false);
             key = Get(id);
         }
 
@@ -41,7 +43,6 @@ public sealed class KeyRing(IKeyStore store, TimeProvider clock) : IDisposable
         await _writing.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            Interlocked.Exchange(ref _readAt, clock.GetTimestamp());
             _keys = (await store.ReadAsync(cancellationToken).ConfigureAwait(false)).ToFrozenDictionary(key => key.Id);
         }
         finally
@@ -105,9 +106,15 @@ public sealed class KeyRing(IKeyStore store, TimeProvider clock) : IDisposable
         }
     }
 
-    private bool MayLookAgain()
+    /// <summary>Whoever comes while a look is under way waits for it: the first requests with a key made elsewhere come together.</summary>
+    private Task LookAgainAsync()
     {
-        var readAt = Interlocked.Read(ref _readAt);
-        return readAt == long.MinValue || clock.GetElapsedTime(readAt) >= MissInterval;
+        lock (_lookGate)
+        {
+            if (!_look.IsCompleted) return _look;
+            if (_lookedAt != long.MinValue && clock.GetElapsedTime(_lookedAt) < MissInterval) return Task.CompletedTask;
+            _lookedAt = clock.GetTimestamp();
+            return _look = RefreshAsync(CancellationToken.None);
+        }
     }
 }
