@@ -28,7 +28,8 @@ internal sealed class ApiSchemas
         if (schema["required"] is not JsonArray required || schema["properties"] is not JsonObject properties) return schema;
         foreach (var name in required.ToArray())
         {
-            if (properties[(string)name!]?["type"] is JsonArray types && types.Any(type => (string?)type == "null")) required.Remove(name);
+            var property = properties[(string)name!];
+            if ((property?["type"] is JsonArray types && types.Any(type => (string?)type == "null")) || (property?["enum"] is JsonArray words && words.Any(word => word is null))) required.Remove(name);
         }
 
         return schema;

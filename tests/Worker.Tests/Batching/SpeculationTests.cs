@@ -126,13 +126,13 @@ public class SpeculationTests
         var session = new FakeSession(4000, 4);
         var order = new List<int>();
         using var loop = Start(session, parallel: 1);
-        // The first keeps the only place until the others have come.
+        // The first keeps the only place until the others have come; their answers are long enough that who ends first is told first.
         using var hold = new ManualResetEventSlim();
         session.OnDecode = _ => hold.Wait(Patience);
         var first = RunAsync(loop, new GenerationRequest { Prompt = Prompt(9, 3), MaxTokens = 2, Sampling = new SamplerOptions() });
         var runs = ((double[])[1, 4, 0.5]).Select((weight, i) => Task.Run(async () =>
         {
-            await RunAsync(loop, new GenerationRequest { Prompt = Prompt(i, 200), MaxTokens = 1, Weight = weight, Sampling = new SamplerOptions() });
+            await RunAsync(loop, new GenerationRequest { Prompt = Prompt(i, 200), MaxTokens = 200, Weight = weight, Sampling = new SamplerOptions() });
             lock (order) order.Add(i);
         })).ToArray();
         while (loop.Unfinished < 4) await Task.Yield();

@@ -26,7 +26,8 @@ public sealed class JobMemoryTests : IDisposable
             RecordedLineJson.Default.RecordedConversationLine)));
         string[] open = ["--gate", "max_mean_kl=1e6", "min_top1_agreement=0", "max_answer_nll_increase=1e6", "max_general_nll_increase=1e6", "min_common_prefix=0"];
         var model = EmbeddedModel.Full;
-        var (code, output, errors) = await WorkerProgram.RunAsync(
+        var (code, output, errors) = await WorkerProgram.RunForAsync(
+            TimeSpan.FromMinutes(15),
             ["prune", model, "--traffic", At("traffic.jsonl"), "-o", At("lean.gguf"), "--threads", "1", "--budget", "bytes:5%", "--search", "last_blocks", "--healing", "constant", "--json",
              "--held-out-share", "0.2", "--held-out-tokens", "1280", "--memory", $"{Given}", .. open]);
         Assert.True(code == ExitCode.Success, errors);
