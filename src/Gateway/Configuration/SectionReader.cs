@@ -107,10 +107,14 @@ internal sealed class SectionReader(IConfiguration section, string path, List<Co
         foreach (var child in _children) child.RefuseUnknown();
     }
 
-    /// <summary>The path of a key of that name further in, such as Listen:Port for port.</summary>
-    private string? Within(string key) => _children
-        .Select(child => child._known.FirstOrDefault(name => name.Equals(key, StringComparison.OrdinalIgnoreCase)) is { } name ? child.PathOf(name) : child.Within(key))
-        .FirstOrDefault(path => path is not null);
+    /// <summary>The paths of keys of that name further in, such as Listen:Port for port.</summary>
+    private string? Within(string key)
+    {
+        string[] paths = [.. _children
+            .Select(child => child._known.FirstOrDefault(name => name.Equals(key, StringComparison.OrdinalIgnoreCase)) is { } name ? child.PathOf(name) : child.Within(key))
+            .OfType<string>().OrderDescending(StringComparer.Ordinal)];
+        return paths.Length == 0 ? null : string.Join(" or ", paths);
+    }
 
     private double Number(string key, double otherwise, double min, double max, string what)
     {

@@ -78,7 +78,7 @@ public class CommandTests(LeanGateway lean)
 
     [Theory]
     [InlineData("serve --Listen:Prot 3", "did you mean Listen:Port?")]
-    [InlineData("serve --port 3", "did you mean Listen:Port?")]
+    [InlineData("serve --port 3", "did you mean Listen:Port")]
     public async Task A_wrong_setting_is_an_error_that_names_the_right_one(string line, string named)
     {
         var (code, _, errors) = await RunAsync(line.Split(' '));
