@@ -50,10 +50,10 @@ internal static class EliminationPath
                 gone = [.. best];
             }
 
-            var (error, factors) = Cost(inverse, left, size, rows, gone);
+            var (error, factors, pivot) = Cost(inverse, left, size, rows, gone);
             steps.Add(new EliminationStep([.. gone], error / moments.Weight, PlainEnergy(moments.Squares, weights, size, rows, gone) / moments.Weight));
             active.ExceptWith(gone);
-            Downdate(inverse, left, size, rows, gone, factors, threads);
+            Downdate(inverse, left, size, rows, gone, factors, pivot, threads);
         }
 
         return steps.ToImmutable();
@@ -77,8 +77,8 @@ internal static class EliminationPath
     private static double Score(float[] inverse, float[] weights, int size, int rows, int channel) =>
         TensorPrimitives.SumOfSquares<float>(weights.AsSpan(channel * rows, rows)) / Math.Max(inverse[(channel * size) + channel], 1e-30f);
 
-    /// <summary>tr(Wᵀ·B⁻¹·W) with B the channels' part of the inverse, and B⁻¹·W.</summary>
-    private static (double Error, double[] Factors) Cost(float[] inverse, float[] weights, int size, int rows, int[] gone)
+    /// <summary>tr(Wᵀ·B⁻¹·W) with B the channels' part of the inverse, B⁻¹·W, and B factored.</summary>
+    private static (double Error, double[] Factors, Cholesky Pivot) Cost(float[] inverse, float[] weights, int size, int rows, int[] gone)
     {
         var part = new double[gone.Length * gone.Length];
         var right = new double[gone.Length * rows];
@@ -91,10 +91,10 @@ internal static class EliminationPath
         var trace = Enumerable.Range(0, gone.Length).Sum(at => part[(at * gone.Length) + at]);
         var factor = Cholesky.Of(part, gone.Length, 1e-7 * trace / gone.Length, 1) ?? throw new InvalidOperationException("An elimination lost its definiteness.");
         var solved = factor.Solve(right, rows, 1);
-        return (TensorPrimitives.Dot<double>(solved, right), solved);
+        return (TensorPrimitives.Dot<double>(solved, right), solved, factor);
     }
 
-    private static void Downdate(float[] inverse, float[] weights, int size, int rows, int[] gone, double[] factors, int threads)
+    private static void Downdate(float[] inverse, float[] weights, int size, int rows, int[] gone, double[] factors, Cholesky pivot, int threads)
     {
         // weights −= inverse[:, gone] · B⁻¹ · W_gone
         var columns = new float[size * gone.Length];
@@ -106,16 +106,13 @@ internal static class EliminationPath
         Products.AddProduct(columns, gone.Length, [.. factors.Select(value => (float)value)], rows, weights, threads);
 
         // inverse −= inverse[:, gone] · B⁻¹ · inverse[gone, :]
-        var part = new double[gone.Length * gone.Length];
         var right = new double[gone.Length * size];
         for (var a = 0; a < gone.Length; a++)
         {
-            for (var b = 0; b <= a; b++) part[(a * gone.Length) + b] = inverse[(gone[a] * size) + gone[b]];
             for (var at = 0; at < size; at++) right[(a * size) + at] = inverse[(gone[a] * size) + at];
         }
 
-        var trace = Enumerable.Range(0, gone.Length).Sum(at => part[(at * gone.Length) + at]);
-        var solved = Cholesky.Of(part, gone.Length, 1e-7 * trace / gone.Length, 1)!.Solve(right, size, 1);
+        var solved = pivot.Solve(right, size, 1);
         Products.AddProduct(columns, gone.Length, [.. solved.Select(value => (float)value)], size, inverse, threads);
         foreach (var channel in gone)
         {
