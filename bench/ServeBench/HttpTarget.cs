@@ -21,6 +21,18 @@ internal sealed class HttpTarget(Uri address) : ITarget, IDisposable
         };
     }
 
+    /// <summary>Milliseconds of one request, answer read.</summary>
+    public async Task<double> TimeAsync(HttpMethod method, string path, string? body, CancellationToken stop)
+    {
+        using var request = new HttpRequestMessage(method, path) { Content = body is null ? null : new StringContent(body, null, "application/json") };
+        var began = TimeProvider.System.GetTimestamp();
+        using var response = await _http.SendAsync(request, stop);
+        await response.Content.ReadAsByteArrayAsync(stop);
+        var took = TimeProvider.System.GetElapsedTime(began);
+        response.EnsureSuccessStatusCode();
+        return took.TotalMilliseconds;
+    }
+
     public void Dispose() => _http.Dispose();
 
     private async Task<(int Prompt, int Completion, TimeSpan First, List<TimeSpan> Gaps)> AskAsync(string prompt, Ask ask, long began)

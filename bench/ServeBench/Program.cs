@@ -24,9 +24,10 @@ var seconds = new Option<double>("--seconds") { DefaultValueFactory = _ => 60, D
 var firstLimit = new Option<double>("--ttft-limit") { DefaultValueFactory = _ => 4000, Description = "Goodput counts answers that begin within so many ms," };
 var gapLimit = new Option<double>("--itl-limit") { DefaultValueFactory = _ => 400, Description = "with a mean time of so many ms between tokens." };
 var besideRequests = new Option<int>("--beside-requests") { DefaultValueFactory = _ => 5, Description = "Requests of each client beside." };
+var template = new Option<int>("--template") { Description = "Also time so many renders of the model's chat template with ten turns." };
 var root = new RootCommand("Served path against the in-process ceiling.")
 {
-    streams, rounds, tokens, prompt, threads, model, peer, kinds, beside, besideRequests, rate, seconds, firstLimit, gapLimit, job, jobThreads, pushy,
+    streams, rounds, tokens, prompt, threads, model, peer, kinds, beside, besideRequests, rate, seconds, firstLimit, gapLimit, job, jobThreads, pushy, template,
 };
 root.SetAction(async (parsed, stop) =>
 {
@@ -41,6 +42,7 @@ root.SetAction(async (parsed, stop) =>
     if (other is not null) targets.Add(("peer", other));
     var measures = parsed.GetValue(kinds)!.Split(',', StringSplitOptions.RemoveEmptyEntries).Select(name => Enum.Parse<MeasureKind>(name, ignoreCase: true)).ToArray();
     if (measures.Length > 0) await Comparison.RunAsync(targets, measures, counts, parsed.GetValue(rounds), load, stop);
+    if (parsed.GetValue(template) is > 0 and var renders) await TemplateTime.RunAsync(served.Target, renders, stop);
     if (parsed.GetValue(job) is > 0 and var listeners) await BesideJob.RunAsync(served.Target, path, listeners, parsed.GetValue(rounds), parsed.GetValue(jobThreads), !parsed.GetValue(pushy), stop);
     List<(string Name, HttpTarget Target)> servers = [("served", served.Target)];
     if (other is not null) servers.Add(("peer", other));

@@ -104,23 +104,30 @@ public class ChatTemplateTests
         Assert.Equal(expected, template.Render(new TemplateInput(Messages("""[{"role":"user","content":"x"}]"""))));
     }
 
+    /// <summary>In turn on the same machine, so that its load hits both; <c>ServeBench --template</c> says how long it takes.</summary>
     [Fact]
-    public void TenTurnsRenderInMilliseconds()
+    public void ATemplateIsCompiledOnceForAllRenders()
     {
         using var template = ChatTemplate.Compile(Llama3, Tokens, TimeProvider.System);
         var turns = string.Join(',', Enumerable.Range(0, 10).Select(i => $$"""{"role":"{{(i % 2 == 0 ? "user" : "assistant")}}","content":"turn {{i}} {{new string('x', 200)}}"}"""));
         var input = new TemplateInput(Messages($"[{turns}]"));
         for (var i = 0; i < 30; i++) template.Render(input);
-        var fastest = TimeSpan.MaxValue;
+        var (render, compile) = (TimeSpan.MaxValue, TimeSpan.MaxValue);
         for (var i = 0; i < 20; i++)
         {
-            var began = TimeProvider.System.GetTimestamp();
-            template.Render(input);
-            var took = TimeProvider.System.GetElapsedTime(began);
-            if (took < fastest) fastest = took;
+            render = Least(render, () => template.Render(input));
+            compile = Least(compile, () => ChatTemplate.Compile(Llama3, Tokens, TimeProvider.System).Dispose());
         }
 
-        Assert.True(fastest < TimeSpan.FromMilliseconds(5), $"{fastest.TotalMilliseconds} ms");
+        Assert.True(render * 2 < compile, $"{render.TotalMilliseconds} ms a render, {compile.TotalMilliseconds} ms a compilation");
+
+        static TimeSpan Least(TimeSpan least, Action what)
+        {
+            var began = TimeProvider.System.GetTimestamp();
+            what();
+            var took = TimeProvider.System.GetElapsedTime(began);
+            return took < least ? took : least;
+        }
     }
 
     private static JsonElement Messages(string json) => JsonDocument.Parse(json).RootElement;

@@ -114,12 +114,14 @@ public class FormTests(SharedWorkers workers)
     [Fact]
     public async Task ToolsThatMayNotBeCalledChangeNothing()
     {
-        // The first computes the prompt, those that are compared find it: another shape rounds otherwise.
-        await workers.Real.AnswerAsync("/v1/chat/completions", "{" + Ask + "}");
-        var bare = await workers.Real.AnswerAsync("/v1/chat/completions", "{" + Ask + "}");
-        var none = await workers.Real.AnswerAsync("/v1/chat/completions", "{" + Ask + "," + Weather + ",\"tool_choice\":\"none\"}");
-        Assert.Equal((string?)bare["choices"]![0]!["message"]!["content"], (string?)none["choices"]![0]!["message"]!["content"]);
-        Assert.Equal((int)bare["usage"]!["prompt_tokens"]!, (int)none["usage"]!["prompt_tokens"]!);
+        const string Bare = "{" + Ask + "}";
+        const string None = "{" + Ask + "," + Weather + ",\"tool_choice\":\"none\"}";
+
+        // The prompts are compared, and that nothing is parsed as a call: two answers may differ by the rounding of the batches that they were computed in.
+        Assert.Equal((string?)(await workers.Real.AnswerAsync("/apply-template", Bare))["prompt"], (string?)(await workers.Real.AnswerAsync("/apply-template", None))["prompt"]);
+        var message = (await workers.Real.AnswerAsync("/v1/chat/completions", None))["choices"]![0]!["message"]!;
+        Assert.NotEqual("", (string?)message["content"]);
+        Assert.Null(message["tool_calls"]);
     }
 
     [Fact]
