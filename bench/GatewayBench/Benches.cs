@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace FinerCut.GatewayBench;
 
 /// <summary>
-/// Streams through the gateway and directly, in turn, so that whatever else the machine does hits both. Short streams for the first byte, of which
-/// the 99th of a hundred is looked at, and long ones for the chunks.
+/// Streams through the gateway and directly, in turn, so that whatever else the machine does hits both: of twenty chunks, 25 ms apart, as a model writes. One
+/// stream alone has short ones for the first byte, of which the 99th of a hundred is looked at.
 /// </summary>
 internal static class LatencyBench
 {
@@ -21,15 +21,16 @@ internal static class LatencyBench
         foreach (var streams in counts)
         {
             var (direct, through) = (new Sample(), new Sample());
-            await RunAsync(gateway.Gateway, streams, FewChunks, TimeSpan.FromSeconds(3), new Sample());
+            var chunks = streams == 1 ? FewChunks : ManyChunks;
+            await RunAsync(gateway.Gateway, streams, chunks, TimeSpan.FromSeconds(3), new Sample());
             for (var round = 0; round < Rounds; round++)
             {
-                await RunAsync(gateway.Direct, streams, FewChunks, Round, direct);
-                await RunAsync(gateway.Gateway, streams, FewChunks, Round, through);
+                await RunAsync(gateway.Direct, streams, chunks, Round, direct);
+                await RunAsync(gateway.Gateway, streams, chunks, Round, through);
             }
 
-            var (directChunks, throughChunks) = (new Sample(), new Sample());
-            for (var round = 0; round < Rounds / 2; round++)
+            var (directChunks, throughChunks) = streams == 1 ? (new Sample(), new Sample()) : (direct, through);
+            for (var round = 0; round < (streams == 1 ? Rounds / 2 : 0); round++)
             {
                 await RunAsync(gateway.Direct, streams, ManyChunks, Round, directChunks);
                 await RunAsync(gateway.Gateway, streams, ManyChunks, Round, throughChunks);

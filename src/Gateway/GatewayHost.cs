@@ -43,7 +43,7 @@ public static class GatewayHost
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = config.ContentRoot });
         builder.Configuration.AddConfiguration(origin.First);
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        builder.WebHost.UseKestrelCore().UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true).ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
             // Body sizes are bounded by RequestBody and by the admin endpoints themselves, which answer in the envelope.

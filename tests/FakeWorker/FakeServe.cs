@@ -46,6 +46,7 @@ public static class FakeServe
 
         if (!loaded || Script.Read(version).ChatStatus is not null)
         {
+            if (Script.Read(version).RetryAfter is > 0 and var seconds) context.Response.Headers.RetryAfter = $"{seconds}";
             await FailAsync(context, loaded ? Script.Read(version).ChatStatus!.Value : 503, "told to fail");
             return;
         }

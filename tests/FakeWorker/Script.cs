@@ -22,6 +22,9 @@ public sealed record Script
     /// <summary>Answers chat requests with this status; null answers them.</summary>
     public int? ChatStatus { get; init; }
 
+    /// <summary>Seconds of Retry-After with that status; 0 says none.</summary>
+    public int RetryAfter { get; init; }
+
     /// <summary>Milliseconds before each answer.</summary>
     public int FirstDelayMs { get; init; }
 

@@ -24,6 +24,7 @@ internal sealed class AnswerGuard(HttpMessageHandler inner, LiveConfig live, Tim
             if (response.StatusCode is HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout
                 || (exchange.IsTrial && response.StatusCode >= HttpStatusCode.InternalServerError))
             {
+                exchange.BusyFor = response.Headers.RetryAfter?.Delta;
                 throw new UpstreamFailure(FailureKind.Busy);
             }
 

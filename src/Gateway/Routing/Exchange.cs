@@ -76,6 +76,9 @@ public sealed class Exchange(Upstream upstream, bool isTrial, long began)
     /// <summary>Set when an answer broke after its first byte; null when all went well.</summary>
     public FailureKind? Broken { get; set; }
 
+    /// <summary>When the upstream that took no requests said that it will; null where it did not.</summary>
+    public TimeSpan? BusyFor { get; set; }
+
     /// <summary>Leaves the upstream that was entered for it. Once: further calls do nothing.</summary>
     public void Release()
     {

@@ -60,20 +60,20 @@ public sealed class ForwardMiddleware
             var (choice, refusal) = await _chooser.EnterAsync(request, mayTry, deadline.Token, context.RequestAborted);
             if (choice is null) return new Attempt(refusal, refusal?.Code == "worker_busy" && !deadline.IsCancellationRequested);
             var failures = await TryAsync(context, request, choice);
-            if (failures is not [.., var failure]) return new Attempt(null);
-            sent += failures.Count(kind => kind is not (FailureKind.NotSent or FailureKind.Busy));
+            if (failures.Kinds is not [.., var failure]) return new Attempt(null);
+            sent += failures.Kinds.Count(kind => kind is not (FailureKind.NotSent or FailureKind.Busy));
             // The active version answers what the one on trial did not, whatever it failed of.
             mayTry = false;
             var again = choice.IsTrial || (sent < MaxSent && failure is not (FailureKind.FirstByteTimeout or FailureKind.Retired or FailureKind.Stopped) && !deadline.IsCancellationRequested);
-            return new Attempt(UpstreamFailure.ToError(failure), again);
+            return new Attempt(UpstreamFailure.ToError(failure, failures.BusyFor), again);
         }, context.RequestAborted);
 
         if (last.Error is not null) await ErrorEnvelope.WriteAsync(context, last.Error);
         measure.End(context.Response.StatusCode);
     }
 
-    /// <summary>Empty when an answer (or a part of it) has gone to the client, or the client has gone; otherwise why there was none, the last failure last.</summary>
-    private async Task<IReadOnlyList<FailureKind>> TryAsync(HttpContext context, RoutedRequest request, UpstreamChoice choice)
+    /// <summary>None when an answer (or a part of it) has gone to the client, or the client has gone; otherwise why there was none, the last failure last.</summary>
+    private async Task<Failures> TryAsync(HttpContext context, RoutedRequest request, UpstreamChoice choice)
     {
         var failed = new Failures();
         var exchange = new Exchange(choice.Upstream, choice.IsTrial, _time.GetTimestamp()) { Hedge = Hedge(context, request, choice, failed) };
@@ -90,14 +90,14 @@ public sealed class ForwardMiddleware
             var error = context.GetForwarderErrorFeature();
             if (exchange.Answered.Broken is { } broken) _metrics.AnswerBroken(choice.Upstream.ModelId, broken);
             whole = error is null && exchange.Answered.Broken is null && context.Response.StatusCode == StatusCodes.Status200OK;
-            if (error is null || context.Response.HasStarted || context.RequestAborted.IsCancellationRequested) return [];
+            if (error is null || context.Response.HasStarted || context.RequestAborted.IsCancellationRequested) return new Failures();
 
             context.Response.Clear();
             context.Features.Set<IForwarderErrorFeature>(null);
             told = true;
             // Hedged attempts have told of their failures themselves.
             if (failed.Kinds.Count == 0) Failed(exchange, (error.Exception as UpstreamFailure)?.Kind ?? FailureKind.Died, context, request, failed);
-            return failed.Kinds;
+            return failed;
         }
         finally
         {
@@ -133,6 +133,7 @@ public sealed class ForwardMiddleware
     private void Failed(Exchange attempt, FailureKind kind, HttpContext context, RoutedRequest request, Failures failed)
     {
         failed.Kinds.Add(kind);
+        failed.BusyFor = attempt.BusyFor;
         _metrics.AttemptFailed(request.ModelId, kind);
         Ended(attempt, kind, context, request);
     }
@@ -148,6 +149,9 @@ public sealed class ForwardMiddleware
     private sealed class Failures
     {
         public List<FailureKind> Kinds { get; } = [];
+
+        /// <summary>What the last that failed said of when it takes requests again.</summary>
+        public TimeSpan? BusyFor { get; set; }
 
         public bool AreOver { get; set; }
     }

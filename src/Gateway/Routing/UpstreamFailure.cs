@@ -33,10 +33,11 @@ public sealed class UpstreamFailure(FailureKind kind, Exception? cause = null) :
     public FailureKind Kind { get; } = kind;
 
     /// <summary>As clients see it, in an envelope or as the last event of a stream.</summary>
-    public static ApiError ToError(FailureKind kind) => kind switch
+    /// <param name="busyFor">What a busy upstream said itself; a second where it did not.</param>
+    public static ApiError ToError(FailureKind kind, TimeSpan? busyFor = null) => kind switch
     {
         FailureKind.NotSent => ApiError.Server(StatusCodes.Status502BadGateway, "The worker could not be reached; try again.", "worker_unreachable"),
-        FailureKind.Busy => ApiError.Unavailable("The worker takes no requests at the moment; try again.", "worker_busy", TimeSpan.FromSeconds(1)),
+        FailureKind.Busy => ApiError.Unavailable("The worker takes no requests at the moment; try again.", "worker_busy", busyFor ?? TimeSpan.FromSeconds(1)),
         FailureKind.Died => ApiError.Server(StatusCodes.Status502BadGateway, "The worker died while it answered; try again.", "worker_died"),
         FailureKind.FirstByteTimeout => ApiError.Server(StatusCodes.Status504GatewayTimeout, "The worker did not begin to answer in time.", "first_byte_timeout"),
         FailureKind.IdleTimeout => ApiError.Server(StatusCodes.Status504GatewayTimeout, "The worker fell silent in the middle of its answer.", "idle_timeout"),

@@ -8,12 +8,12 @@ namespace FinerCut.Tests.Processes;
 
 public class ChaosTests(ITestOutputHelper output)
 {
-    /// <summary>Two dozen acts; with FINERCUT_SOAK_MINUTES as many as fit into so long. FINERCUT_SOAK_SEED sets another seed.</summary>
+    /// <summary>Two dozen acts; with SOAK_MINUTES as many as fit into so long. SOAK_SEED sets another seed.</summary>
     [Fact]
     public async Task Swaps_rollbacks_killed_and_stopped_workers_reloads_and_jobs_at_random_leave_every_request_accounted_for()
     {
-        var seed = int.Parse(Environment.GetEnvironmentVariable("FINERCUT_SOAK_SEED") ?? "20261123", CultureInfo.InvariantCulture);
-        var minutes = double.Parse(Environment.GetEnvironmentVariable("FINERCUT_SOAK_MINUTES") ?? "0", CultureInfo.InvariantCulture);
+        var seed = int.Parse(Environment.GetEnvironmentVariable("SOAK_SEED") ?? "20261123", CultureInfo.InvariantCulture);
+        var minutes = double.Parse(Environment.GetEnvironmentVariable("SOAK_MINUTES") ?? "0", CultureInfo.InvariantCulture);
         output.WriteLine($"seed {seed}");
         var random = new Random(seed);
         await using var gateway = await GatewayProcess.StartAsync(settings =>

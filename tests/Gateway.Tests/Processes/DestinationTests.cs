@@ -53,6 +53,19 @@ public class DestinationTests
     }
 
     [Fact]
+    public async Task What_a_full_worker_says_of_when_to_come_again_is_what_the_client_is_told()
+    {
+        await using var gateway = await GatewayProcess.StartAsync(settings => settings["Forwarding"] = new JsonObject { ["RetryDeadlineSeconds"] = 1 });
+        gateway.Script("""{"chatStatus":503,"retryAfter":17}""");
+        using var refused = await gateway.Client.PostAsync("/v1/chat/completions", ChatStream.Body("x"));
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.Equal(TimeSpan.FromSeconds(17), refused.Headers.RetryAfter?.Delta);
+        gateway.Script("""{"chatStatus":503}""");
+        using var other = await gateway.Client.PostAsync("/v1/chat/completions", ChatStream.Body("x"));
+        Assert.Equal(TimeSpan.FromSeconds(1), other.Headers.RetryAfter?.Delta);
+    }
+
+    [Fact]
     public async Task A_destination_that_does_not_accept_is_given_up_after_the_connect_time_out()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);

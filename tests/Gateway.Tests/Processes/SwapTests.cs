@@ -7,11 +7,11 @@ namespace FinerCut.Tests.Processes;
 
 public class SwapTests(ITestOutputHelper output)
 {
-    /// <summary>Ten swaps as fast as they go; with FINERCUT_SOAK_MINUTES for so long, one every 20 seconds.</summary>
+    /// <summary>Ten swaps as fast as they go; with SOAK_MINUTES for so long, one every 20 seconds.</summary>
     [Fact]
     public async Task Swaps_under_eight_streams_lose_nothing()
     {
-        var minutes = double.Parse(Environment.GetEnvironmentVariable("FINERCUT_SOAK_MINUTES") ?? "0", CultureInfo.InvariantCulture);
+        var minutes = double.Parse(Environment.GetEnvironmentVariable("SOAK_MINUTES") ?? "0", CultureInfo.InvariantCulture);
         var pause = minutes > 0 ? TimeSpan.FromSeconds(20) : TimeSpan.Zero;
         var tokens = minutes > 0 ? 100 : 20;
         var swaps = minutes > 0 ? (int)Math.Ceiling(minutes * 60 / pause.TotalSeconds) : 10;

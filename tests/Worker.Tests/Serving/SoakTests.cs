@@ -6,7 +6,7 @@ namespace FinerCut.Tests.Serving;
 
 /// <summary>
 /// Many short requests at 16 streams, a third of which go away at a random point. FINERCUT_SOAK_REQUESTS sets how many (default 800; from 4,000 on
-/// memory is looked at as well), FINERCUT_SOAK_SEED where to begin.
+/// memory is looked at as well), SOAK_SEED where to begin.
 /// </summary>
 public class SoakTests
 {
@@ -19,7 +19,7 @@ public class SoakTests
     public async Task NothingIsLeftBehind()
     {
         var count = int.Parse(Environment.GetEnvironmentVariable("FINERCUT_SOAK_REQUESTS") ?? "800", CultureInfo.InvariantCulture);
-        var seed = int.Parse(Environment.GetEnvironmentVariable("FINERCUT_SOAK_SEED") ?? "1", CultureInfo.InvariantCulture);
+        var seed = int.Parse(Environment.GetEnvironmentVariable("SOAK_SEED") ?? "1", CultureInfo.InvariantCulture);
         // Fewer cells than 16 answers need, so that some give way; speculation, so that cells are taken back.
         await using var worker = await WorkerUnderTest.ReadyAsync(
             SharedWorkers.TinyPath, "--parallel", "16", "--queue", "64", "--ctx-size", "1024", "--spec-type", "ngram-simple", "--spec-ngram-simple-size-n", "2", "--spec-ngram-simple-size-m", "3");
