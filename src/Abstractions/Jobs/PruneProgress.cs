@@ -20,4 +20,8 @@ public sealed record PruneProgress(
     long BytesRemoved,
     int Evaluations,
     double ElapsedSeconds,
-    double? EtaSeconds);
+    double? EtaSeconds)
+{
+    /// <summary>Units that each sublayer is divided into, in the order of the residual stream: attention of block 0, its FFN, attention of block 1 …; null until they are known.</summary>
+    public IReadOnlyList<int>? Units { get; init; }
+}

@@ -65,6 +65,13 @@ public sealed record ModelFigures(long FileBytes, int Sublayers, long KvBytesPer
 /// <param name="Share">Of the calibration tokens, that it was asked on.</param>
 public sealed record SublayerSensitivity(string Name, double Distance, double Share);
 
+/// <summary>The units of one sublayer: its KV-head groups, or its FFN's slices from the least important to the most.</summary>
+/// <param name="Removed">Indices of the units that are gone, ascending.</param>
+/// <param name="Distances">
+/// From the full model with each unit alone removed: measured, or reckoned from the sublayer's own score where the surgeon searched; null where the search did not ask. Empty where it asked of none.
+/// </param>
+public sealed record SublayerUnits(string Name, int Count, ImmutableArray<int> Removed, ImmutableArray<double?> Distances);
+
 /// <param name="Share">Of the sublayer's KV groups or channel blocks that are gone, in (0, 1].</param>
 public sealed record SublayerShare(string Name, double Share);
 
@@ -99,11 +106,15 @@ public sealed record PruneResult
 
     /// <summary>What a reader of the result should know of how it was made, in sentences.</summary>
     public ImmutableArray<string> Notes { get; set; } = [];
+
     /// <summary>How much of each touched sublayer is gone.</summary>
     public ImmutableArray<SublayerShare> Shares { get; set; } = [];
 
     /// <summary>Single sublayers that the search scored alone.</summary>
     public ImmutableArray<SublayerSensitivity> Sensitivity { get; set; } = [];
+
+    /// <summary>What every sublayer is divided into and what of it is gone, in the order of the residual stream.</summary>
+    public ImmutableArray<SublayerUnits> Units { get; set; } = [];
 
     /// <summary>Full against lean, for the eye.</summary>
     public ImmutableArray<PruneExample> Examples { get; set; } = [];

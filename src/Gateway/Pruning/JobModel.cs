@@ -102,6 +102,9 @@ public sealed record JobModel
     /// <summary>The last that was heard; not kept over a restart.</summary>
     public PruneProgress? Progress { get; init; }
 
+    /// <summary>Of the search, as far as they were heard, while it runs; not kept over a restart. The result has them all.</summary>
+    public ImmutableArray<JobStep> Steps { get; init; } = [];
+
     public PruneResult? Result { get; init; }
 
     public JobError? Error { get; init; }
@@ -116,6 +119,23 @@ public sealed record JobModel
     public DateTimeOffset? EndedAt { get; init; }
 
     public bool HasEnded => State is not (JobState.Queued or JobState.Running);
+
+    /// <summary>With what the Worker said last. One that began again tells its steps anew.</summary>
+    public JobModel Heard(PruneProgress progress)
+    {
+        ArgumentNullException.ThrowIfNull(progress);
+        return progress is { Removed: { } removed, Distance: { } distance }
+            ? this with { Progress = progress, Steps = [.. Steps.TakeWhile(step => step.BytesRemoved < progress.BytesRemoved), new JobStep(removed, distance, progress.BytesRemoved, progress.ElapsedSeconds)] }
+            : this with { Progress = progress };
+    }
+
+    /// <summary>Without what is heard while it runs.</summary>
+    public JobModel Silent() => this with { Progress = null, Steps = [] };
 }
+
+/// <summary>One removal, as the running job told it.</summary>
+/// <param name="Distance">Of the mask after it, by the job's measure.</param>
+/// <param name="BytesRemoved">By this step and those before.</param>
+public sealed record JobStep(string Removed, double Distance, long BytesRemoved, double ElapsedSeconds);
 
 public sealed record JobTraffic(int Calibration, int HeldOut);

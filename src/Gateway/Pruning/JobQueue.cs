@@ -147,7 +147,7 @@ public sealed class JobQueue(JobStore store, JobRunner runner, EventHub hub, Gat
     {
         var before = _jobs.GetValueOrDefault(job.Id);
         // Progress alone is neither kept nor counted.
-        if (before is null || before with { Progress = null } != job with { Progress = null })
+        if (before is null || before.Silent() != job.Silent())
         {
             store.Save(job);
             if (before?.State != job.State)

@@ -66,8 +66,8 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
         while (true)
         {
             var latest = job;
-            var run = await prune.RunAsync(job.Id, folder, new Relay(progress => update(latest = latest with { Progress = progress })), cancellationToken);
-            job = latest;
+            var run = await prune.RunAsync(job.Id, folder, new Relay(progress => update(latest = latest.Heard(progress))), cancellationToken);
+            job = run.Result is null ? latest : latest with { Steps = [] };
             cancellationToken.ThrowIfCancellationRequested();
             switch (run.Result)
             {

@@ -20,6 +20,6 @@ public sealed class JobStore(SqliteFile database)
             ON CONFLICT (id) DO UPDATE SET state = excluded.state, record = excluded.record
             """,
             ("$id", job.Id), ("$number", job.Number), ("$model", job.Model), ("$state", job.State.ToString()),
-            ("$record", JsonSerializer.Serialize(job with { Progress = null }, AdminJson.Options)));
+            ("$record", JsonSerializer.Serialize(job.Silent(), AdminJson.Options)));
     }
 }

@@ -16,6 +16,9 @@ internal sealed class JobProgress(IProgress<PruneProgress> sink, TimeProvider ti
     /// <summary>Called with each step, before its progress line.</summary>
     public Action<SearchStep>? OnStep { get; set; }
 
+    /// <summary>Of each sublayer, once they are known.</summary>
+    public IReadOnlyList<int>? Units { get; set; }
+
     /// <summary>Since the job began, earlier processes included.</summary>
     public double ElapsedSeconds => _before + time.GetElapsedTime(_began).TotalSeconds;
 
@@ -30,7 +33,7 @@ internal sealed class JobProgress(IProgress<PruneProgress> sink, TimeProvider ti
     }
 
     public void Phase(PrunePhase phase, int step, int steps, double? eta = null) =>
-        sink.Report(new PruneProgress(phase, step, steps, null, _last?.Distance, _last?.BytesRemoved ?? 0, _pace.Evaluations, ElapsedSeconds, eta));
+        sink.Report(new PruneProgress(phase, step, steps, null, _last?.Distance, _last?.BytesRemoved ?? 0, _pace.Evaluations, ElapsedSeconds, eta) { Units = Units });
 
     public void Evaluated(SearchPace pace)
     {
@@ -48,7 +51,7 @@ internal sealed class JobProgress(IProgress<PruneProgress> sink, TimeProvider ti
 
     private void Report(string? removed) =>
         sink.Report(new PruneProgress(
-            PrunePhase.Search, _pace.Steps, _pace.ExpectedSteps, removed, _last?.Distance, _last?.BytesRemoved ?? 0, _pace.Evaluations, ElapsedSeconds, Eta()));
+            PrunePhase.Search, _pace.Steps, _pace.ExpectedSteps, removed, _last?.Distance, _last?.BytesRemoved ?? 0, _pace.Evaluations, ElapsedSeconds, Eta()) { Units = Units });
 
     private double? Eta()
     {

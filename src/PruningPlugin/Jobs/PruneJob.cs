@@ -136,6 +136,7 @@ internal sealed class PruneJob : IDisposable
             Steps = point.Steps,
             Removed = [.. mask.ToString().Split(' ')],
             Shares = [.. _full.Shape.Sublayers().Where(mask.IsTouched).Select(sublayer => new SublayerShare(sublayer.ToString(), mask.RemovedParts(sublayer).Length / (double)mask.Units.PartCount(sublayer)))],
+            Units = Sensitivities.Describe(mask, search.UnitDistances),
             Budget = search.Budget.Figures(mask, search.Costs),
             Healed = candidate.Healed.Summary,
             HealingBytes = candidate.Healed.Bytes,

@@ -23,7 +23,7 @@ internal sealed record PathPoint(CutMask Mask, long Bytes, ImmutableArray<PruneS
 /// <param name="Costs">What it priced by.</param>
 /// <param name="Notes">For the result's reader.</param>
 internal sealed record SearchOutcome(
-    ImmutableArray<PathPoint> Path, UnitCosts Costs, JobBudget Budget, ImmutableArray<string> Notes, ImmutableArray<SublayerSensitivity> Sensitivity);
+    ImmutableArray<PathPoint> Path, UnitCosts Costs, JobBudget Budget, ImmutableArray<string> Notes, ImmutableArray<SublayerSensitivity> Sensitivity, ImmutableArray<double?> UnitDistances);
 
 /// <summary>A job's search, from the model's units to the mask: resumes by the journal in the work folder. Used once, on one thread.</summary>
 internal sealed class SearchPhase(JobContext context, FullModel full, CalibrationSet calibration, JobProgress progress)
@@ -60,6 +60,7 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
             full.Model, units, calibration, Request.Distance, options,
             (done, all) => progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
         if (scorer.IsReferenceCompact) notes.Add($"Of each position the full model's {Request.TopK} most likely tokens are kept, all others as one: distances are lower bounds of those over whole rows (docs/pruning.md).");
+        progress.Units = [.. units.Parts.Select(parts => parts.Length)];
         progress.SearchBegins(journal.Count, journal.Seconds);
         var journaled = new JournaledScorer(scorer, journal, context.Time);
         var problem = new SearchProblem(
@@ -83,7 +84,7 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
             return found.Count == 0
                 ? throw new JobFailure(JobErrorCodes.BudgetUnreachable, "budget: nothing may be removed.")
                 : new SearchOutcome(
-                    [.. found.Select((step, index) => new PathPoint(step.Mask, step.BytesRemoved, [.. steps.Take(index + 1)], Kind(plan)))], problem.Costs, budget, notes.ToImmutable(), Sensitivities.Of(journal, units));
+                    [.. found.Select((step, index) => new PathPoint(step.Mask, step.BytesRemoved, [.. steps.Take(index + 1)], Kind(plan)))], problem.Costs, budget, notes.ToImmutable(), Sensitivities.Of(journal, units), Sensitivities.OfUnits(journal, units, plan?.Errors ?? []));
         }
         catch (OperationCanceledException)
         {

@@ -10,35 +10,41 @@ internal static class ReportPictures
 {
     private const int Cell = 20;
     private const int Left = 70;
+    private const int AttentionHeight = 48;
+    private const int FfnHeight = 96;
 
-    /// <summary>Two rows over the blocks. Filled: kept. Colour: how much the output suffers without the whole sublayer, where the search asked. Dot: healed.</summary>
+    /// <summary>
+    /// Blocks from left to right, above the KV groups of their attention, below the slices of their FFN. Grey: removed. Colour: how much the output suffers without the part,
+    /// where the search asked. Dot: healed.
+    /// </summary>
     public static string Blocks(PruneResult result)
     {
-        var gone = result.Shares.ToDictionary(item => item.Name, item => item.Share, StringComparer.Ordinal);
         var healed = result.Healed.Select(text => text.Split(' ')[0]).ToHashSet(StringComparer.Ordinal);
-        var heat = result.Sensitivity.Where(item => item.Distance > 0).ToDictionary(item => item.Name, item => Math.Log(item.Distance), StringComparer.Ordinal);
-        var (low, high) = heat.Count == 0 ? (0, 0) : (heat.Values.Min(), heat.Values.Max());
-        var width = Left + (result.Blocks * Cell);
+        var heat = new HeatScale(result);
+        var (width, height) = (Left + (result.Blocks * Cell), AttentionHeight + FfnHeight + 60);
         var picture = new StringBuilder();
-        picture.Append(CultureInfo.InvariantCulture, $"<div class=\"scroll\"><svg width=\"{width}\" height=\"90\" role=\"img\" aria-label=\"Removed: {ReportPage.Text(string.Join(", ", result.Removed))}\"><text x=\"0\" y=\"30\">attention</text><text x=\"0\" y=\"62\">FFN</text>");
-        for (var block = 0; block < result.Blocks; block++)
+        picture.Append(CultureInfo.InvariantCulture, $"<div class=\"scroll\"><svg width=\"{width}\" height=\"{height}\" role=\"img\" aria-label=\"Removed: {ReportPage.Text(string.Join(", ", result.Removed))}\"><text x=\"0\" y=\"{8 + (AttentionHeight / 2)}\">attention</text><text x=\"0\" y=\"{26 + AttentionHeight + (FfnHeight / 2)}\">FFN</text>");
+        foreach (var sublayer in result.Units)
         {
-            foreach (var (kind, y) in new[] { (SublayerKind.Attention, 12), (SublayerKind.Ffn, 44) })
+            if (!Sublayer.TryParse(sublayer.Name, out var place)) continue;
+            var (top, tall) = place.Kind == SublayerKind.Attention ? (4, AttentionHeight) : (22 + AttentionHeight, FfnHeight);
+            var (x, each) = (Left + (place.Block * Cell), (double)tall / sublayer.Count);
+            var gap = each > 4 ? 1 : 0;
+            picture.Append("<g>");
+            for (var unit = 0; unit < sublayer.Count; unit++)
             {
-                var name = new Sublayer(block, kind).ToString();
-                var share = gone.GetValueOrDefault(name);
-                var warmth = heat.TryGetValue(name, out var value) && high > low ? (int)Math.Round(100 * (value - low) / (high - low)) : -1;
-                var fill = warmth < 0 ? "var(--kept)" : $"color-mix(in srgb,#d1495b {warmth}%,#2e7fb8)";
-                var (x, top) = (Left + (block * Cell), y + (28 * share));
-                picture.Append(CultureInfo.InvariantCulture, $"<g><title>{name}: {(share >= 1 ? "removed" : share > 0 ? $"{100 * share:F0} % removed" : "kept")}</title><rect x=\"{x}\" y=\"{y}\" width=\"{Cell - 2}\" height=\"28\" fill=\"var(--gone)\"/><rect x=\"{x}\" y=\"{top:F1}\" width=\"{Cell - 2}\" height=\"{28 * (1 - share):F1}\" fill=\"{fill}\"/>");
-                if (healed.Contains(name)) picture.Append(CultureInfo.InvariantCulture, $"<circle cx=\"{x + (Cell / 2) - 1}\" cy=\"{y + 14}\" r=\"4\" fill=\"#1b8a4b\" stroke=\"var(--bg)\"/>");
-                picture.Append("</g>");
+                var gone = sublayer.Removed.Contains(unit);
+                var fill = gone ? "var(--gone)" : heat.Of(sublayer, unit) is { } warmth ? $"color-mix(in srgb,#d1495b {100 * warmth:F0}%,#2e7fb8)" : "var(--kept)";
+                var title = $"{(sublayer.Count == 1 ? sublayer.Name : new Unit(place, unit).ToString())}: {(gone ? "removed" : "kept")}";
+                picture.Append(CultureInfo.InvariantCulture, $"<rect x=\"{x}\" y=\"{top + (unit * each):F1}\" width=\"{Cell - 2}\" height=\"{each - gap:F1}\" fill=\"{fill}\"><title>{title}</title></rect>");
             }
 
-            if (block % 5 == 0) picture.Append(CultureInfo.InvariantCulture, $"<text x=\"{Left + (block * Cell)}\" y=\"86\">{block}</text>");
+            if (healed.Contains(sublayer.Name)) picture.Append(CultureInfo.InvariantCulture, $"<circle cx=\"{x + (Cell / 2) - 1}\" cy=\"{top + tall + 6}\" r=\"4\" fill=\"#1b8a4b\"><title>{sublayer.Name}: healed</title></circle>");
+            picture.Append("</g>");
         }
 
-        return picture.Append("</svg></div><p class=\"soft\">Filled: kept. Grey: removed. From blue to red: how much the output suffers without the whole sublayer. Dot: healed.</p>").ToString();
+        for (var block = 0; block < result.Blocks; block += 5) picture.Append(CultureInfo.InvariantCulture, $"<text x=\"{Left + (block * Cell)}\" y=\"{height - 6}\">{block}</text>");
+        return picture.Append("</svg></div><p class=\"soft\">Each column is a block: the KV-head groups of its attention above, the slices of its FFN below, the least important first. Grey: removed. From blue to red: how much the output suffers without that part. Dot: healed.</p>").ToString();
     }
 
     /// <summary>Distance over megabytes removed, one dot a step.</summary>

@@ -13,6 +13,14 @@ public class ReportPageTests
         Blocks = 6,
         Removed = ["attn:2", "ffn:4/slice0"],
         Shares = [new("attn:2", 1), new("ffn:4", 0.25)],
+        Units =
+        [
+            .. Enumerable.Range(0, 6).SelectMany(block => new SublayerUnits[]
+            {
+                new($"attn:{block}", 3, block == 2 ? [0, 1, 2] : [], []),
+                new($"ffn:{block}", 4, block == 4 ? [0] : [], block == 5 ? [0.001, null, null, null] : []),
+            }),
+        ],
         Healed = ["attn:2 rank 32"],
         HealingBytes = 50_000,
         Steps = [new(1, "attn:2", 0.01, 500_000, 12, 3), new(2, "ffn:4/slice0", 0.03, 250_000, 9, 2)],
@@ -27,7 +35,7 @@ public class ReportPageTests
     public void Every_figure_is_on_the_page_and_what_models_wrote_is_text()
     {
         var page = ReportPage.Write(Result);
-        foreach (var expected in (string[])["job-7", "refused", "attn:2 rank 32", "ffn:4/slice0", "mean kl", "0.2 to 0.4", "broken", "25 % removed", "0.05 MB", "&lt;script&gt;alert(1)&lt;/script&gt;"])
+        foreach (var expected in (string[])["job-7", "refused", "attn:2 rank 32", "ffn:4/slice0", "mean kl", "0.2 to 0.4", "broken", "ffn:4/slice0: removed", "attn:2/kv1: removed", "ffn:4/slice1: kept", "0.05 MB", "&lt;script&gt;alert(1)&lt;/script&gt;"])
         {
             Assert.Contains(expected, page, StringComparison.Ordinal);
         }
@@ -48,6 +56,14 @@ public class ReportPageTests
         var blocks = XElement.Parse("<d>" + ReportPictures.Blocks(Result) + "</d>");
         Assert.Equal(12, blocks.Descendants("g").Count());
         Assert.Single(blocks.Descendants("circle"));
+        Assert.Equal(6 * (3 + 4), blocks.Descendants("rect").Count());
+        string Fill(string title) => blocks.Descendants("rect").Single(cell => cell.Value == title).Attribute("fill")!.Value;
+        Assert.Equal("var(--gone)", Fill("ffn:4/slice0: removed"));
+
+        // Asked alone and least; a quarter of what the whole sublayer costs, and that is the most; never asked.
+        Assert.Equal("color-mix(in srgb,#d1495b 0%,#2e7fb8)", Fill("ffn:5/slice0: kept"));
+        Assert.Equal("color-mix(in srgb,#d1495b 100%,#2e7fb8)", Fill("ffn:4/slice3: kept"));
+        Assert.Equal("var(--kept)", Fill("attn:0/kv0: kept"));
         var curve = XElement.Parse("<d>" + ReportPictures.Curve(Result) + "</d>");
         Assert.Equal(3, curve.Descendants("circle").Count());
     }
