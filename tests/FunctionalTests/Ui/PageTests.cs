@@ -45,7 +45,7 @@ public class PageTests(LeanGateway lean)
         }
 
         var flows = browser.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!).ToArray();
-        Assert.Equal(16, flows.Length);
+        Assert.Equal(17, flows.Length);
         Assert.All(flows, flow => Assert.True(flow["problem"] is null, $"{flow["flow"]}: {flow["problem"]}\n{lean.Gateway.Process.Errors}"));
     }
 }

@@ -3,14 +3,14 @@ import { Action, bytes, html, number, percent, seconds, time, useEffect, useStat
 import { admin, adminKey, events, send } from "/ui/api.js";
 import { useAdmin } from "/ui/load.js";
 import { OrderForm } from "/ui/order.js";
-import { Curve, HeatMap } from "/ui/pictures.js";
+import { Curve, HeatMap, unitsSoFar } from "/ui/pictures.js";
 
 const tone = { passed: "good", refused: "warn", failed: "bad", cancelled: "warn" };
 
 function JobRow({ job }) {
   const budget = job.order.budget;
   const asked = [
-    budget.leanest && "the leanest that passes", budget.fraction && percent(budget.fraction), budget.bytes && bytes(budget.bytes), budget.sublayers && `${budget.sublayers} sublayers`,
+    budget.leanest && "the leanest that passes", budget.fraction && `${percent(budget.fraction)} of the bytes${budget.leanest ? " at most" : ""}`, budget.bytes && bytes(budget.bytes), budget.sublayers && `${budget.sublayers} sublayers`,
     budget.kv_fraction && `${percent(budget.kv_fraction)} of the KV cache`, budget.kv_bytes && `${budget.kv_bytes} KV bytes a token`,
     budget.decode_fraction && `${percent(budget.decode_fraction)} of the decode time`, budget.decode_ms && `${budget.decode_ms} ms a token`,
   ].filter(Boolean).join(", ") || "–";
@@ -49,12 +49,12 @@ async function saveReport(id) {
   URL.revokeObjectURL(link.href);
 }
 
-/** The job as its own event stream tells it; steps are gathered on the way until the result has them all. */
+/** The job as its own event stream tells it. */
 function useJob(id) {
-  const [state, setState] = useState({ job: null, steps: [], problem: null });
+  const [state, setState] = useState({ job: null, problem: null });
   useEffect(() => {
     const end = new AbortController();
-    setState({ job: null, steps: [], problem: null });
+    setState({ job: null, problem: null });
     (async () => {
       while (!end.signal.aborted) {
         try {
@@ -63,11 +63,7 @@ function useJob(id) {
           for await (const { data } of events(response)) {
             const job = JSON.parse(data);
             ended = !["queued", "running"].includes(job.state);
-            setState(({ steps }) => {
-              const step = job.progress;
-              const known = !step?.removed || steps.some(made => made.bytes === step.bytes_removed);
-              return { job, problem: null, steps: known ? steps : [...steps, { name: step.removed, distance: step.distance, bytes: step.bytes_removed }] };
-            });
+            setState({ job, problem: null });
           }
           if (ended) return;
         } catch (error) {
@@ -83,28 +79,34 @@ function useJob(id) {
   return state;
 }
 
-function pointsOf(job, steps) {
-  if (!job.result?.steps?.length) return steps.map(step => ({ x: step.bytes, y: step.distance, name: step.name }));
+function pointsOf(job) {
+  if (!job.result?.steps?.length) return job.steps.map(step => ({ x: step.bytes_removed, y: step.distance, name: step.removed }));
   let gone = 0;
   return job.result.steps.map(step => ({ x: gone += step.bytes, y: step.distance, name: step.removed }));
 }
 
+/** attn:12, ffn:3 (5 of 24). */
+function removedWords(units, removed) {
+  return units ? units.filter(unit => unit.removed.length > 0).map(unit => unit.removed.length === unit.count ? unit.name : `${unit.name} (${unit.removed.length} of ${unit.count})`) : removed;
+}
+
 function Job({ id }) {
-  const { job, steps, problem } = useJob(id);
+  const { job, problem } = useJob(id);
   if (!job) return problem ? html`<p class="bad" role="alert">${problem}</p>` : html`<p class="soft">Asking …</p>`;
   const running = ["queued", "running"].includes(job.state);
   const progress = job.progress;
   const result = job.result;
-  const removed = result?.removed ?? steps.map(step => step.name);
+  const removed = result?.removed ?? job.steps.map(step => step.removed);
+  const units = result?.units?.length ? result.units : progress?.units ? unitsSoFar(progress.units, removed) : null;
   return html`<section class="panel"><div class="row"><h2 class="grow">${job.id}: ${job.model} → ${job.version} <span class="chip ${tone[job.state] ?? ""}">${words(job.state)}</span></h2>
       ${running && html`<${Action} label="Cancel" kind="danger" question="Cancel this job? What it found so far is lost." act=${() => admin(`/jobs/${job.id}`, { method: "DELETE" })} />`}</div>
     ${job.error && html`<p class="bad" role="alert">${job.error.message} <code>${job.error.code}</code></p>`}
     ${running && html`<div role="status"><p>${job.phase ? words(job.phase) : "Waits for its turn"}${progress && html`: ${words(progress.phase)}, step ${progress.step} of ${progress.steps}, ${progress.evaluations} masks scored, ${seconds(progress.elapsed_seconds)} so far, about ${seconds(progress.eta_seconds)} to go`}</p>
       <progress aria-label="Share of the time" max="1" value=${progress?.eta_seconds != null ? progress.elapsed_seconds / (progress.elapsed_seconds + progress.eta_seconds) : null}></progress></div>`}
-    ${(result?.blocks || steps.length > 0) && html`<h3>What went</h3><${HeatMap} blocks=${result?.blocks ?? 1 + Math.max(...removed.map(name => Number(name.match(/\d+/)?.[0] ?? 0)))} removed=${removed} sensitivity=${result?.sensitivity} healed=${result?.healed} shares=${result?.shares} />`}
-    <h3>Distance by bytes removed</h3><${Curve} points=${pointsOf(job, steps)} />
+    ${units && html`<h3>What ${running ? "is gone so far" : "went"}</h3><${HeatMap} units=${units} sensitivity=${result?.sensitivity} healed=${result?.healed} />`}
+    <h3>Distance by bytes removed</h3><${Curve} points=${pointsOf(job)} />
     <${Gate} gate=${result?.gate} /><${Figures} result=${result} />
-    ${removed.length > 0 && html`<h3>Removed</h3><p>${removed.map(name => html`<span class="chip">${name}</span> `)}</p>`}
+    ${removed.length > 0 && html`<h3>Removed</h3><p>${removedWords(units, removed).map(name => html`<span class="chip">${name}</span> `)}</p>`}
     <${Examples} examples=${result?.examples} />
     ${result?.gate && html`<p><${Action} label="Save the report" act=${() => saveReport(job.id)} /> <span class="soft">One HTML page, to keep or pass on; no recorded traffic is in it.</span></p>`}
     ${result && html`<p class="soft">${result.evaluations} masks scored on ${result.calibration_tokens} tokens in ${seconds(result.seconds)}.</p>`}

@@ -45,15 +45,15 @@ function Usage({ id }) {
 function Key({ item, again }) {
   const change = async body => { await admin("/keys/" + item.id, { method: "PATCH", body }); again(); };
   const set = Object.entries(limits).filter(([limit]) => item.limits[limit] != null);
-  return html`<tr><th scope="row">${item.name}<br /><code class="soft">${item.id}</code></th><td>${item.scopes.join(", ")}<br /><span class="soft">models: ${item.models.join(", ")}</span></td>
-    <td>${set.length ? set.map(([limit, title]) => html`${title}: ${number(item.limits[limit])}<br />`) : "none"}</td><td><${Usage} id=${item.id} /></td><td>${item.expires_at ? time(item.expires_at) : "never"}</td>
-    <td><div class="row"><${Action} label=${item.disabled ? "Enable" : "Disable"} act=${() => change({ disabled: !item.disabled })} />
+  return html`<tr><th scope="row">${item.name}<br /><code class="soft">${item.id}</code></th><td data-label="May use">${item.scopes.join(", ")}<br /><span class="soft">models: ${item.models.join(", ")}</span></td>
+    <td data-label="Limits">${set.length ? set.map(([limit, title]) => html`${title}: ${number(item.limits[limit])}<br />`) : "none"}</td><td data-label="Used"><${Usage} id=${item.id} /></td><td data-label="Expires">${item.expires_at ? time(item.expires_at) : "never"}</td>
+    <td><div class="row"><${Action} label=${item.disabled ? "Enable" : "Disable"} question=${item.disabled ? null : `Disable the key ${item.name}? Its clients are refused until it is enabled again.`} act=${() => change({ disabled: !item.disabled })} />
       <${Action} label="Delete" kind="danger" question=${`Delete the key ${item.name}? Its clients are refused from then on.`} act=${async () => { await admin("/keys/" + item.id, { method: "DELETE" }); again(); }} /></div></td></tr>`;
 }
 
 export function Keys() {
   const { data, problem, again } = useAdmin("/keys");
   return html`<${NewKey} again=${again} /><section class="panel"><h2>Keys</h2>${problem && html`<p class="bad" role="alert">${problem}</p>`}
-    ${data?.keys.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Keys"><table><thead><tr><th scope="col">Name</th><th scope="col">May use</th><th scope="col">Limits</th><th scope="col">Used</th><th scope="col">Expires</th><th scope="col"><span class="visually-hidden">Actions</span></th></tr></thead>
+    ${data?.keys.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Keys"><table class="stack"><thead><tr><th scope="col">Name</th><th scope="col">May use</th><th scope="col">Limits</th><th scope="col">Used</th><th scope="col">Expires</th><th scope="col"><span class="visually-hidden">Actions</span></th></tr></thead>
       <tbody>${data.keys.map(item => html`<${Key} key=${item.id} item=${item} again=${again} />`)}</tbody></table></div>` : html`<p class="soft">None.</p>`}</section>`;
 }

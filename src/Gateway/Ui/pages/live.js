@@ -53,6 +53,8 @@ const charts = [
   ["Memory ledger", { name: "ledger_held", lines: [["held, MB", (_, after) => sum(after, "ledger_held") / 1e6], ["limit, MB", (_, after) => sum(after, "ledger_limit") / 1e6]] }],
 ];
 
+const colours = ["#2e7fb8", "#d1495b"];
+
 function Chart({ title, times, lines }) {
   const place = useRef();
   const plot = useRef();
@@ -60,10 +62,9 @@ function Chart({ title, times, lines }) {
     const node = place.current;
     const ink = () => getComputedStyle(document.documentElement).getPropertyValue("--soft");
     const grid = () => getComputedStyle(document.documentElement).getPropertyValue("--line");
-    const axis = { stroke: ink, grid: { stroke: grid }, ticks: { stroke: grid } };
-    const colours = ["#2e7fb8", "#d1495b"];
+    const axis = { stroke: ink, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
     plot.current = new globalThis.uPlot({
-      width: node.clientWidth, height: 180,
+      width: node.clientWidth, height: 180, legend: { show: false }, cursor: { show: false },
       series: [{}, ...lines.map(([label], index) => ({ label, stroke: colours[index], width: 2, value: (_, value) => number(value, 2) }))],
       axes: [axis, { ...axis, size: 56 }], scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
     }, [times, ...lines.map(([, values]) => values)], node);
@@ -72,8 +73,8 @@ function Chart({ title, times, lines }) {
     return () => { watch.disconnect(); plot.current.destroy(); };
   }, []);
   useEffect(() => { plot.current?.setData([times, ...lines.map(([, values]) => values)]); });
-  const now = lines.map(([label, values]) => `${label} ${number(values.at(-1), 2)}`).join(", ");
-  return html`<section class="panel chart" aria-label=${title}><h2>${title}</h2><div ref=${place} aria-hidden="true"></div><p class="visually-hidden">${now}</p></section>`;
+  return html`<section class="panel chart" aria-label=${title}><h2>${title}</h2><p class="legend">${lines.map(([label, values], index) => html`<span><svg class="swatch" width="12" height="12" aria-hidden="true"><rect width="12" height="12" fill=${colours[index]} /></svg> ${label} <b>${number(values.at(-1), 2)}</b></span>`)}</p>
+    <div ref=${place} aria-hidden="true"></div></section>`;
 }
 
 export function Live() {

@@ -3,6 +3,7 @@ import { Action, bytes, html, percent, time, useState, words } from "/ui/view.js
 import { admin } from "/ui/api.js";
 import { useAdmin } from "/ui/load.js";
 
+const gone = ["refused", "failed", "removed"];
 const trials = ["shadowing", "canary", "held"];
 const tone = { active: "good", staged: "good", shadowing: "good", canary: "good", held: "warn", failed: "bad", refused: "bad", rolled_back: "warn", draining: "warn", rolling_back: "warn" };
 
@@ -10,16 +11,17 @@ function Version({ model, version, workers, act }) {
   const worker = workers.find(found => found.model === model.model && found.version === version.version);
   const active = version.version === model.active;
   const onTrial = trials.includes(version.state);
+  const servable = !active && !gone.includes(version.state);
   return html`<tr>
     <th scope="row">${version.version}</th>
-    <td><span class="chip ${tone[version.state] ?? ""}">${words(version.state)}</span></td>
-    <td class="number">${bytes(version.bytes)}</td>
-    <td>${worker ? html`${words(worker.state)}${worker.reason && html`<br /><span class="soft">${worker.reason}</span>`}` : "–"}</td>
-    <td class="number">${worker?.in_flight ?? "–"}</td>
-    <td>${version.job ? html`<a href=${"#/jobs/" + version.job}>${version.job}</a>` : "settings"}</td>
-    <td>${time(version.since)}</td>
-    <td><div class="row">${!active && !onTrial && html`<${Action} label="Try" question=${`Load ${version.version} beside ${model.active} and send it a tenth of the conversations? It is promoted or rolled back by what it does.`} act=${() => act("canary", { version: version.version })} />`}
-      ${!active && html`<${Action} label="Promote" question=${`Serve all of ${model.model} from ${version.version}? Streams under way finish on the version on which they began.`}
+    <td data-label="State"><span class="chip ${tone[version.state] ?? ""}">${words(version.state)}</span></td>
+    <td class="number" data-label="File">${bytes(version.bytes)}</td>
+    <td data-label="Worker">${worker ? html`${words(worker.state)}${worker.reason && html`<br /><span class="soft">${worker.reason}</span>`}` : "–"}</td>
+    <td class="number" data-label="In flight">${worker?.in_flight ?? "–"}</td>
+    <td data-label="Made by">${version.job ? html`<a href=${"#/jobs/" + version.job}>${version.job}</a>` : "settings"}</td>
+    <td data-label="Since">${time(version.since)}</td>
+    <td><div class="row">${servable && !onTrial && html`<${Action} label="Try" question=${`Load ${version.version} beside ${model.active} and send it a tenth of the conversations? It is promoted or rolled back by what it does.`} act=${() => act("canary", { version: version.version })} />`}
+      ${servable && html`<${Action} label="Promote" question=${`Serve all of ${model.model} from ${version.version}? Streams under way finish on the version on which they began.`}
       act=${() => act("promote", { version: version.version })} />`}</div></td></tr>`;
 }
 
@@ -37,7 +39,7 @@ function Trial({ model, version, changes, act }) {
     <div class="row"><label class="grow"><span>Share of the conversations that go to ${version.version}: ${weight} %</span>
         <input type="range" min="0" max="100" value=${weight} onInput=${event => setShare(Number(event.target.value))} /></label>
       <${Action} label="Set the share" disabled=${share === null} act=${async () => { await act("canary", { version: version.version, weight: weight / 100 }); setShare(null); }} />
-      ${version.state === "held" ? html`<${Action} label="Resume" act=${() => act("resume", {})} />` : html`<${Action} label="Hold" act=${() => act("hold", {})} />`}
+      ${version.state === "held" ? html`<${Action} label="Resume" act=${() => act("resume", {})} />` : html`<${Action} label="Hold" question=${`Hold the trial of ${version.version}? It keeps its share and is not promoted until you resume it; it is still rolled back when it fails.`} act=${() => act("hold", {})} />`}
       <${Action} label="End the trial" kind="danger" question=${`End the trial of ${version.version}? All requests go to ${model.active}.`} act=${() => act("rollback", {})} /></div>
     ${data && html`<div class="scroll" tabindex="0" role="region" aria-label="Evidence"><table><thead><tr><th scope="col"></th><th scope="col">${model.active}</th><th scope="col">${version.version}</th></tr></thead><tbody>
       <${Rate} name="Failures" active=${data.active_failures} canary=${data.canary_failures} /><${Rate} name=${`Slow first bytes${data.slow_limit_ms ? ` (over ${Math.round(data.slow_limit_ms)} ms)` : ""}`} active=${data.active_slow} canary=${data.canary_slow} />
@@ -54,7 +56,7 @@ function Model({ model, workers, changes, again }) {
     <div class="row"><h2 id=${"model-" + model.model} class="grow">${model.model}</h2>
       ${active?.replaced && !tried && html`<${Action} label="Roll back" kind="danger" question=${`Roll ${model.model} back from ${model.active} to ${active.replaced}?`} act=${() => act("rollback", {})} />`}
       <a href=${"#/jobs/new/" + model.model}>Make it leaner</a></div>
-    <div class="scroll" tabindex="0" role="region" aria-label=${"Versions of " + model.model}><table>
+    <div class="scroll" tabindex="0" role="region" aria-label=${"Versions of " + model.model}><table class="stack">
       <thead><tr><th scope="col">Version</th><th scope="col">State</th><th scope="col" class="number">File</th><th scope="col">Worker</th><th scope="col" class="number">In flight</th><th scope="col">Made by</th><th scope="col">Since</th><th scope="col"><span class="visually-hidden">Actions</span></th></tr></thead>
       <tbody>${model.versions.map(version => html`<${Version} model=${model} version=${version} workers=${workers} act=${act} />`)}</tbody></table></div>
     ${tried && html`<${Trial} key=${tried.version} model=${model} version=${tried} changes=${changes} act=${act} />`}

@@ -1,6 +1,7 @@
 // The form that orders a prune job, with what its budget means for this model.
-import { bytes, html, number, percent, useState } from "/ui/view.js";
+import { bytes, html, number, percent, useMemo, useState } from "/ui/view.js";
 import { admin } from "/ui/api.js";
+import { parse } from "/ui/live.js";
 import { useAdmin } from "/ui/load.js";
 
 const budgets = {
@@ -12,7 +13,14 @@ const budgets = {
   sublayers: ["Number of sublayers", "sublayers", 3, value => ({ sublayers: Math.round(value) })],
 };
 
-function Meaning({ version, kind, value }) {
+/** Tokens a second of one stream, on the average since the gateway began; null where nothing was measured. */
+const paceOf = samples => {
+  const all = name => samples.filter(sample => sample.name === name).reduce((sum, sample) => sum + sample.value, 0);
+  const [seconds, tokens] = [all("gen_ai_server_time_per_output_token_sum"), all("gen_ai_server_time_per_output_token_count")];
+  return seconds > 0 ? tokens / seconds : null;
+};
+
+function Meaning({ version, kind, value, pace }) {
   if (!version || !(value > 0)) return null;
   if (kind === "sublayers") return html`<p class="soft">An attention sublayer is a fraction of an FFN sublayer's size: by count, the file's size can only be known afterwards. FinerCut's paper counts this way.</p>`;
   if (kind === "kv") return html`<p class="soft">Keys and values of earlier tokens: what each conversation takes of the memory while it runs. Only attention has them.</p>`;
@@ -20,7 +28,7 @@ function Meaning({ version, kind, value }) {
   // The blocks are most of a file; embeddings and output stay. Decoding one token reads every weight once, so its speed goes with one over the bytes.
   const gone = kind === "bytes" ? value * 1e6 : version.bytes * value / 100;
   const left = Math.max(version.bytes - gone, 1);
-  return html`<p class="soft">The file is ${bytes(version.bytes)} now; ${kind === "bytes" ? "about" : "at most"} ${bytes(gone)} go, ${percent(gone / version.bytes)} of it. Decoding one token reads every weight once, so expect up to ${number(version.bytes / left, 2)} times the tokens a second. If the lean model is not close enough on held-out traffic, the gate refuses it and nothing changes.</p>`;
+  return html`<p class="soft">The file is ${bytes(version.bytes)} now; ${kind === "bytes" ? "about" : "at most"} ${bytes(gone)} go, ${percent(gone / version.bytes)} of it. Decoding one token reads every weight once, so expect up to ${number(version.bytes / left, 2)} times the tokens a second${pace ? `: ${number(pace, 0)} tok/s a stream so far, up to ${number(pace * version.bytes / left, 0)} then` : ""}. If the lean model is not close enough on held-out traffic, the gate refuses it and nothing changes.</p>`;
 }
 
 export function OrderForm({ model: chosen }) {
@@ -29,6 +37,7 @@ export function OrderForm({ model: chosen }) {
   const [kind, setKind] = useState("fraction");
   const [value, setValue] = useState(budgets.fraction[2]);
   const [search, setSearch] = useState("");
+  const [grain, setGrain] = useState("");
   const [promote, setPromote] = useState(true);
   const [gate, setGate] = useState({});
   const [problem, setProblem] = useState(null);
@@ -36,6 +45,8 @@ export function OrderForm({ model: chosen }) {
   const names = models.data?.models.map(item => item.model) ?? [];
   const name = model || names[0] || "";
   const recording = useAdmin(name ? `/models/${encodeURIComponent(name)}/recording` : "/models");
+  const metrics = useAdmin("/metrics");
+  const pace = useMemo(() => metrics.data ? paceOf(parse(metrics.data)) : null, [metrics.data]);
   const found = models.data?.models.find(item => item.model === name);
   const version = found?.versions.find(item => item.version === found.active);
   const counts = recording.data?.counts;
@@ -47,6 +58,7 @@ export function OrderForm({ model: chosen }) {
     try {
       const order = { budget: budgets[kind][3](Number(value)), promote };
       if (search) order.search = search;
+      if (grain) order.grains = [grain];
       const limits = Object.fromEntries(Object.entries(gate).filter(([, limit]) => limit !== "").map(([limit, text]) => [limit, Number(text)]));
       if (Object.keys(limits).length) order.gate = limits;
       const job = await admin(`/models/${encodeURIComponent(name)}/prune`, { method: "POST", body: order });
@@ -63,9 +75,10 @@ export function OrderForm({ model: chosen }) {
       <label><span>Model</span><select value=${name} onChange=${event => setModel(event.target.value)}>${names.map(id => html`<option>${id}</option>`)}</select></label>
       <label><span>Budget in</span><select value=${kind} onChange=${event => { setKind(event.target.value); setValue(budgets[event.target.value][2]); }}>${Object.entries(budgets).map(([id, [title]]) => html`<option value=${id}>${title}</option>`)}</select></label>
       <label><span>Remove (${budgets[kind][1]})</span><input type="number" required min=${kind === "sublayers" ? 1 : 0.1} max=${{ fraction: 95, leanest: 95, decode: 90, kv: 100 }[kind] ?? null} step=${kind === "sublayers" ? 1 : 0.1} value=${value} onInput=${event => setValue(event.target.value)} /></label>
-      <label><span>Search</span><select value=${search} onChange=${event => setSearch(event.target.value)}><option value="">the default</option><option value="lazy_greedy">lazy greedy, per byte</option><option value="paper">paper (FinerCut as published)</option></select></label>
+      <label><span>Search</span><select value=${search} onChange=${event => setSearch(event.target.value)}><option value="">the default</option><option value="racing_greedy">races, per byte</option><option value="lazy_greedy">lazy greedy, per byte</option><option value="paper">paper (FinerCut as published)</option></select></label>
+      <label><span>What may go</span><select value=${grain} onChange=${event => setGrain(event.target.value)}><option value="">parts of every size</option><option value="block">whole blocks only (quickest)</option><option value="sublayer">whole sublayers only</option></select></label>
     </div>
-    <${Meaning} version=${version} kind=${kind} value=${Number(value)} />
+    <${Meaning} version=${version} kind=${kind} value=${Number(value)} pace=${pace} />
     ${counts && html`<p class=${counts.distinct >= recording.data.needed ? "soft" : "warn"}>Recorded for this model: ${number(counts.distinct)} distinct conversations; ${recording.data.needed} are needed.</p>`}
     <details><summary>Limits of the gate</summary><p class="soft">Empty: the default. On held-out traffic, lean against full.</p>
       <div class="fields">${limit("max_mean_kl", "Mean KL at most (nats a token)", "0.25")}${limit("min_top1_agreement", "Same next token at least", "0.70")}${limit("max_answer_nll_increase", "Growth of the answers' NLL at most", "0.25")}</div></details>

@@ -10,7 +10,7 @@ function Recorder({ model, changes }) {
   return html`<section class="panel"><div class="row"><h2 class="grow">${model} <span class="chip ${data.enabled ? "good" : ""}">${data.enabled ? "recording" : "off"}</span></h2>
       <${Action} label=${data.enabled ? "Stop recording" : "Record"} act=${async () => { await admin(path, { method: "PUT", body: { enabled: !data.enabled } }); again(); }} />
       <${Action} label="Purge" kind="danger" question=${`Delete all recorded conversations of ${model}? They cannot be brought back.`} act=${async () => { await admin(path, { method: "DELETE" }); again(); }} /></div>
-    <div class="tiles">${Object.entries(data.counts).map(([name, value]) => html`<div class="tile"><span class="soft">${words(name)}</span><b>${name === "bytes" ? bytes(value) : name === "oldest" ? time(value) : number(value)}</b></div>`)}
+    <div class="tiles spaced">${Object.entries(data.counts).map(([name, value]) => html`<div class="tile"><span class="soft">${words(name)}</span><b>${name === "bytes" ? bytes(value) : name === "oldest" ? time(value) : number(value)}</b></div>`)}
       <div class="tile"><span class="soft">needed for a job</span><b>${data.needed}</b></div><div class="tile"><span class="soft">not kept</span><b>${data.dropped}</b></div></div></section>`;
 }
 

@@ -1,10 +1,10 @@
 // What every page is made with: templates, numbers as people read them, the theme, a question before something that cannot be taken back.
 import { h, render } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import htm from "htm";
 
 export const html = htm.bind(h);
-export { render, useEffect, useRef, useState };
+export { render, useEffect, useMemo, useRef, useState };
 
 export const bytes = value => value == null ? "–" : value >= 1e9 ? (value / 1e9).toFixed(2) + " GB" : value >= 1e6 ? (value / 1e6).toFixed(1) + " MB" : value >= 1e3 ? (value / 1e3).toFixed(0) + " kB" : value + " B";
 export const number = (value, digits = 3) => value == null || Number.isNaN(value) ? "–" : Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : Number(value.toFixed(digits)).toString();

@@ -34,18 +34,35 @@ async function open(page, view) {
 const activeRow = page => page.getByRole("row").filter({ has: page.getByRole("rowheader", { name: given.lean, exact: true }) });
 
 const flows = {
-  async chat(page) {
+  /** Under 300 kB with all that belongs to it, and there in a second; of five loads the quickest counts, since the machine has other work. */
+  async loads(page) {
+    const session = await page.context().newCDPSession(page);
+    await session.send("Network.enable");
+    await session.send("Network.setCacheDisabled", { cacheDisabled: true });
     const sizes = [];
     page.on("requestfinished", request => sizes.push(request.sizes()));
-    await page.goto(given.address + "/", { waitUntil: "networkidle" });
-    const transferred = (await Promise.all(sizes)).reduce((all, size) => all + size.responseBodySize, 0);
+    for (const place of ["/", "/admin"]) {
+      let [quickest, transferred] = [Infinity, 0];
+      for (let load = 0; load < 5 && quickest >= 1000; load++) {
+        sizes.length = 0;
+        await page.goto(given.address + place, { waitUntil: "networkidle" });
+        transferred = (await Promise.all(sizes)).reduce((all, size) => all + size.responseBodySize, 0);
+        quickest = Math.min(quickest, await page.evaluate(() => performance.getEntriesByType("navigation")[0].loadEventEnd));
+      }
+      console.error(`${place}: ${transferred} bytes, ${Math.round(quickest)} ms`);
+      check(transferred > 10_000 && transferred < 300_000, `${place} is ${transferred} bytes`);
+      check(quickest > 0 && quickest < 1000, `${place} takes ${quickest} ms`);
+    }
+  },
+
+  async chat(page) {
+    await page.goto(given.address + "/");
     check(!(await page.getByRole("button", { name: "Send" }).isEnabled()), "an empty message can be sent");
     await page.getByLabel("Your message").fill("Tell me one thing about rain.");
     await page.keyboard.press("Enter");
     await page.getByText(/tok\/s/).waitFor();
     await page.locator("section[aria-busy=false]").waitFor();
     check((await page.locator(".message.assistant .text").innerText()).length > 0, "the answer is not shown");
-    check(transferred > 10_000 && transferred < 300_000, `the page is ${transferred} bytes`);
     await page.getByRole("button", { name: "New conversation" }).click();
     check(await page.locator(".message").count() === 0, "the conversation is still there");
   },
@@ -105,6 +122,12 @@ const flows = {
     await page.getByText("The gate: passed").waitFor();
     await page.getByRole("region", { name: "Gate checks" }).getByRole("row").nth(3).waitFor();
     check((await page.getByRole("img", { name: /blocks; \d+ sublayers removed/ }).getAttribute("aria-label")).includes("30 blocks"), "the picture does not show 30 blocks");
+    // A column a sublayer, each with a cell for every KV group or slice, what is left by how much it matters.
+    const map = page.getByRole("region", { name: "Parts of the model by block" });
+    check(await map.locator("g").count() === 60, "the map has not two columns a block");
+    check(await map.locator("rect").count() >= 60, "the map has fewer cells than sublayers");
+    check(await map.locator('rect[fill="var(--gone)"]').count() > 0, "nothing is marked as removed");
+    check(await map.locator('rect[fill^="color-mix"]').count() > 0, "nothing is coloured by its sensitivity");
     await page.getByRole("img", { name: /Distance by megabytes removed: \d/ }).waitFor();
     await page.getByRole("rowheader", { name: "File", exact: true }).waitFor();
   },
@@ -154,6 +177,7 @@ const flows = {
     await page.getByRole("button", { name: "Set the share" }).click();
     await page.getByText(new RegExp(`go to ${given.full}: 30 %`)).waitFor();
     await page.getByRole("button", { name: "Hold" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Hold" }).click();
     await page.getByRole("button", { name: "Resume" }).click();
     await page.getByRole("button", { name: "End the trial" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "End the trial" }).click();
@@ -179,6 +203,7 @@ const flows = {
     const row = page.getByRole("row").filter({ hasText: "browser test" });
     await row.getByText(/Tokens a day: 5,?000/).waitFor();
     await row.getByRole("button", { name: "Disable" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Disable" }).click();
     await row.getByRole("button", { name: "Enable" }).waitFor();
     await row.getByRole("button", { name: "Delete" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
