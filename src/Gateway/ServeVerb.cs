@@ -17,9 +17,9 @@ public static class ServeVerb
         var (address, config, key) = (gateway.Address, gateway.Config, gateway.AdminKey);
         Console.WriteLine($"""
             FinerCut.Gateway listens on {address}
+              pages      {address}/ to chat, {address}/admin to run it, {address}/reference for the API{(config.Admin.LoopbackOnly ? " (the last two from this machine only)" : "")}
               models     {string.Join(", ", config.Models.Select(model => model.Id))}
               try        curl {address}/v1/chat/completions -H 'Content-Type: application/json' -d '{"{"}"model":"{config.Models[0].Id}","messages":[{"{"}"role":"user","content":"Say hello."{"}"}]{"}"}'
-              admin      {address}/admin/models (also /admin/jobs, /admin/workers, /admin/events{(config.Admin.LoopbackOnly ? "; from this machine only" : "")})
               admin key  {(key.File is null ? "Admin:Key of the settings" : key.File)}{(key.New is null ? "" : $"  {key.New} (shown this once)")}
               state      {gateway.State.FullPath}
             """);

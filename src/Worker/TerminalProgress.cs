@@ -1,4 +1,5 @@
 using System.Globalization;
+using FinerCut.CommandLine;
 
 namespace FinerCut.Worker;
 
@@ -13,8 +14,9 @@ internal sealed class TerminalProgress(TextWriter terminal, bool moves)
 
     /// <param name="what">Such as search 3/12.</param>
     /// <param name="etaSeconds">To the end, null where nothing is known.</param>
+    /// <param name="share">Done of the whole, from 0 to 1, for the bar on a terminal; null where it is not known.</param>
     /// <param name="details">Told on a terminal only, since they change all the time.</param>
-    public void Tell(string what, double? etaSeconds, string details = "")
+    public void Tell(string what, double? etaSeconds, double? share = null, string details = "")
     {
         lock (_gate)
         {
@@ -26,7 +28,7 @@ internal sealed class TerminalProgress(TextWriter terminal, bool moves)
                 return;
             }
 
-            var line = Line(what, etaSeconds, details);
+            var line = $"{ProgressBar.Of(share)} {Line(what, etaSeconds, details)}";
             terminal.Write($"\r{line.PadRight(_width)}");
             (_width, _told) = (line.Length, what);
         }

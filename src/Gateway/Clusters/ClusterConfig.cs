@@ -79,7 +79,7 @@ public sealed record ClusterConfig
             Mode = section.Word("Mode", ClusterMode.Standalone),
             Name = section.Text("Name") ?? Environment.MachineName,
             Roles = section.Word("Roles", ClusterRoles.Both),
-            Id = section.Text("Id") ?? "finercut",
+            Id = section.Text("Id", "finercut"),
             Address = ReadAddress(section),
             Port = section.Integer("Port", 11111, 1, 65535),
             Postgres = section.Text("Postgres") ?? accessPostgres ?? "",
@@ -96,7 +96,7 @@ public sealed record ClusterConfig
 
     private static IPAddress ReadAddress(SectionReader section)
     {
-        var text = section.Text("Address") ?? "127.0.0.1";
+        var text = section.Text("Address", "127.0.0.1");
         if (IPAddress.TryParse(text, out var address) && !address.Equals(IPAddress.Any) && !address.Equals(IPAddress.IPv6Any)) return address;
         section.Error("Address", text, "expected the IP address at which the other machines reach this one, such as 10.0.0.5");
         return IPAddress.Loopback;

@@ -28,18 +28,43 @@ internal sealed record Completion(string Program, string Rest, int Position)
 
     public static Command Command()
     {
-        var shell = new Argument<string>("SHELL") { Description = "bash or zsh." };
-        shell.AcceptOnlyFromAmong("bash", "zsh");
-        var command = new Command("completion", "Prints a script that completes verbs and options: eval \"$(finercut completion bash)\".") { shell };
+        var shell = new Argument<string>("SHELL") { Description = "bash, zsh or fish." };
+        shell.AcceptOnlyFromAmong("bash", "zsh", "fish");
+        var command = new Command("completion", "Prints a script that completes verbs and options: eval \"$(finercut completion bash)\"; for fish, finercut completion fish | source.") { shell };
         command.SetAction(parsed =>
         {
-            const string Bash = """
-                _finercut() { local IFS=$'\n'; COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" "[suggest:${COMP_POINT}]" "${COMP_LINE}" 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}")); }
-                complete -F _finercut finercut
-                """;
-            Console.WriteLine(parsed.GetRequiredValue(shell) == "bash" ? Bash : "autoload -U +X bashcompinit && bashcompinit\n" + Bash);
+            Console.WriteLine(Script(parsed.GetRequiredValue(shell)));
             return ExitCode.Success;
         });
         return command;
+    }
+
+    /// <summary>Where nothing of the program's own fits, file names are completed.</summary>
+    internal static string Script(string shell)
+    {
+        // A colon ends a word in bash: of --Listen:Port it replaces what stands behind the last one only.
+        const string Bash = """
+            _finercut() {
+              local IFS=$'\n' word=${COMP_LINE:0:COMP_POINT}
+              word=${word##* }
+              COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" "[suggest:${COMP_POINT}]" "${COMP_LINE}" 2>/dev/null)" -- "$word"))
+              case $COMP_WORDBREAKS in *:*) COMPREPLY=("${COMPREPLY[@]#"${word%"${word##*:}"}"}") ;; esac
+            }
+            complete -o default -F _finercut finercut
+            """;
+        const string Fish = """
+            function __finercut
+              set -l line (commandline -cp)
+              set -l program (string split -f 1 ' ' -- $line)
+              $program "[suggest:"(string length -- $line)"]" $line 2>/dev/null
+            end
+            complete -c finercut -a '(__finercut)'
+            """;
+        return shell switch
+        {
+            "fish" => Fish,
+            "zsh" => "autoload -U +X bashcompinit && bashcompinit\n" + Bash,
+            _ => Bash,
+        };
     }
 }

@@ -12,7 +12,7 @@ internal static class HealthCommand
     {
         var url = new Option<Uri?>("--url")
         {
-            Description = "Base address of the gateway (default: this machine, at the port of the settings here).", CustomParser = result =>
+            Description = "Base address of the gateway [default: this machine, at the port of the settings here]", CustomParser = result =>
             {
                 if (Uri.TryCreate(result.Tokens[0].Value, UriKind.Absolute, out var address) && address.Scheme is "http" or "https") return address;
                 result.AddError($"--url {result.Tokens[0].Value}: expected an address such as http://127.0.0.1:8080.");
@@ -20,7 +20,7 @@ internal static class HealthCommand
             },
         };
         var live = new Option<bool>("--live") { Description = "Ask only whether the process answers (/livez), not whether all models are ready (/health)." };
-        var patience = new Option<int>("--timeout") { Description = "Seconds to wait for the answer. [5]", DefaultValueFactory = _ => 5 };
+        var patience = new Option<int>("--timeout") { Description = "Seconds to wait for the answer.", DefaultValueFactory = _ => 5 };
         patience.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() is < 1 or > 600) result.AddError("--timeout must be a whole number from 1 to 600.");

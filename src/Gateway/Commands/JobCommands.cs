@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Net.ServerSentEvents;
 using System.Text.Json.Nodes;
+using FinerCut.CommandLine;
 using FinerCut.Jobs;
 
 namespace FinerCut.Gateway.Commands;
@@ -125,12 +126,13 @@ internal static class JobCommands
             }
 
             if (job!["progress"] is not { } progress) continue;
-            var line = string.Create(CultureInfo.InvariantCulture, $"{progress["phase"]} {progress["step"]}/{progress["steps"]}, {progress["evaluations"]} masks, {progress["elapsed_seconds"]!.GetValue<double>():F0} s, ")
-                + (progress["eta_seconds"] is { } left ? string.Create(CultureInfo.InvariantCulture, $"about {left.GetValue<double>():F0} s to go") : "end unknown");
+            var (elapsed, left) = (progress["elapsed_seconds"]!.GetValue<double>(), progress["eta_seconds"]?.GetValue<double>());
+            var line = string.Create(CultureInfo.InvariantCulture, $"{progress["phase"]} {progress["step"]}/{progress["steps"]}, {progress["evaluations"]} masks, {elapsed:F0} s, ")
+                + (left is { } seconds ? string.Create(CultureInfo.InvariantCulture, $"about {seconds:F0} s to go") : "end unknown");
 
             // On a terminal one line that moves; in a log one line a step.
             var step = $"{progress["phase"]} {progress["step"]}";
-            if (!Console.IsErrorRedirected) await Console.Error.WriteAsync($"\r{line,-78}");
+            if (!Console.IsErrorRedirected) await Console.Error.WriteAsync($"\r{ProgressBar.Of(ProgressBar.OfTime(elapsed, left))} {line,-58}");
             else if (step != told) await Console.Error.WriteLineAsync(line);
             told = step;
         }

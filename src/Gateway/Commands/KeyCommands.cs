@@ -9,10 +9,10 @@ internal static class KeyCommands
 {
     private static readonly (string Option, string Member, string Description)[] Limits =
     [
-        ("--requests-per-minute", "requests_per_minute", "Requests a minute at most (default: no limit)."),
-        ("--tokens-per-minute", "tokens_per_minute", "Tokens a minute at most, prompt and answer together (default: no limit)."),
-        ("--tokens-per-day", "tokens_per_day", "Tokens a day at most, days by UTC (default: no limit)."),
-        ("--concurrency", "concurrency", "Requests at the same time at most (default: no limit)."),
+        ("--requests-per-minute", "requests_per_minute", "Requests a minute at most [default: no limit]"),
+        ("--tokens-per-minute", "tokens_per_minute", "Tokens a minute at most, prompt and answer together [default: no limit]"),
+        ("--tokens-per-day", "tokens_per_day", "Tokens a day at most, days by UTC [default: no limit]"),
+        ("--concurrency", "concurrency", "Requests at the same time at most [default: no limit]"),
     ];
 
     public static Command Create() => RemoteGateway.Group("keys", "Client keys of a running gateway.", List(), Make(), Show(), Switch("disable", true), Switch("enable", false), Delete());
@@ -36,8 +36,8 @@ internal static class KeyCommands
     private static Command Make()
     {
         var name = new Argument<string>("NAME") { Description = "By which people know the key." };
-        var models = new Option<string[]>("--model") { Description = "A model, or a pattern with *, that it may use; several times for several (default: *)." };
-        var expires = new Option<DateTimeOffset?>("--expires") { Description = "When it ends, such as 2030-01-31 (default: never)." };
+        var models = new Option<string[]>("--model") { Description = "A model, or a pattern with *, that it may use; several times for several [default: *]" };
+        var expires = new Option<DateTimeOffset?>("--expires") { Description = "When it ends, such as 2030-01-31 [default: never]" };
         var limits = Limits.Select(limit => new Option<long?>(limit.Option) { Description = limit.Description }).ToArray();
         var command = new Command("create", "Makes a key; it is printed this once.") { name, models, expires };
         foreach (var limit in limits) command.Add(limit);

@@ -56,7 +56,7 @@ internal static class ModelCommands
     private static Command Try()
     {
         var (model, version) = (Model(), Version());
-        var weight = new Option<double?>("--weight") { Description = "Share of the conversations, 0 to 1 (default: the model's Rollout:CanaryWeight)." };
+        var weight = new Option<double?>("--weight") { Description = "Share of the conversations, 0 to 1 [default: the model's Rollout:CanaryWeight]" };
         var command = new Command("try", "Puts a version on trial; it is promoted or rolled back by what it does.") { model, version, weight };
         RemoteGateway.Act(command, (parsed, gateway, cancellationToken) =>
         {

@@ -21,7 +21,7 @@ public sealed class RemoteGateway : IDisposable
 
     public static readonly Option<Uri?> Address = new("--url")
     {
-        Description = $"Base address of the gateway (default: {AddressVariable}, else http://127.0.0.1:8080).", Recursive = true, CustomParser = result =>
+        Description = $"Base address of the gateway [default: {AddressVariable}, else http://127.0.0.1:8080]", Recursive = true, CustomParser = result =>
         {
             if (Uri.TryCreate(result.Tokens[0].Value, UriKind.Absolute, out var address) && address.Scheme is "http" or "https") return address;
             result.AddError($"--url {result.Tokens[0].Value}: expected an address such as http://127.0.0.1:8080.");
@@ -29,7 +29,7 @@ public sealed class RemoteGateway : IDisposable
         },
     };
 
-    public static readonly Option<string?> Key = new("--admin-key") { Description = $"Admin key (default: {KeyVariable}, else state/admin.key of the settings here).", Recursive = true };
+    public static readonly Option<string?> Key = new("--admin-key") { Description = $"Admin key [default: {KeyVariable}, else state/admin.key of the settings here]", Recursive = true };
 
     public static readonly Option<bool> Json = new("--json") { Description = "Print the gateway's JSON answer.", Recursive = true };
 

@@ -7,6 +7,31 @@ namespace FinerCut.Gateway.Commands;
 /// <summary>Settings as options of the command line, as help and completion show them: one each key of <see cref="ConfigSchema"/>, with unit, range and default.</summary>
 internal static class SettingsOptions
 {
+    /// <summary>What holds where a text is not given: texts without a fixed default.</summary>
+    private static readonly Dictionary<string, string> Absent = new(StringComparer.Ordinal)
+    {
+        ["Access:Key"] = "none: only keys that were made (docs/access.md)",
+        ["Access:Postgres"] = "none: keys and counts lie in the state folder",
+        ["Admin:Key"] = "made at the first start, in admin.key of the state folder",
+        ["Cluster:Name"] = "the machine's name",
+        ["Cluster:Postgres"] = "that of Access:Postgres",
+        ["Cluster:Secret"] = "none: Cluster:Tls is needed then",
+        ["Cluster:Tls:Authority"] = "none: no TLS",
+        ["Cluster:Tls:Certificate"] = "none: no TLS",
+        ["Cluster:Tls:Key"] = "none: no TLS",
+        ["Logging:LogLevel:Default"] = "Information",
+        ["Models:<id>:Destinations:<id>:ApiKey"] = "none is sent",
+        ["Models:<id>:Destinations:<id>:Url"] = "must be given",
+        ["Models:<id>:Path"] = "must be given where there are no Destinations",
+        ["Models:<id>:Sha256"] = "any",
+        ["Recording:KeysPath"] = "keys/ in the state folder",
+        ["Redaction:Rules:<id>:Pattern"] = "must be given",
+        ["State:Path"] = "state",
+        ["Telemetry:Otlp:Endpoint"] = "none: nothing is sent",
+        ["Telemetry:Otlp:Headers"] = "none",
+        ["Worker:Path"] = "worker/ beside this program",
+    };
+
     public static IReadOnlyList<Option> All { get; } = [.. Keys("", JsonNode.Parse(ConfigSchema.Text)!).Select(key => new Option<string>("--" + key.Path) { Description = Describe(key.Path, key.Facts), HelpName = "value" })];
 
     /// <summary>Parts <c>--Section:Key value</c> and <c>--Section:Key=value</c> from the rest.</summary>
@@ -40,6 +65,6 @@ internal static class SettingsOptions
             : (string?)facts["type"] is "integer" or "number" ? $"{unit} from {facts["minimum"]} to {facts["maximum"]}"
             : (string?)facts["type"] == "boolean" ? "true or false"
             : "A text";
-        return facts["default"] is { } otherwise ? $"{what} [default: {otherwise}]" : what + " [default: see docs/gateway.md]";
+        return $"{what} [default: {facts["default"]?.ToString() ?? Absent.GetValueOrDefault(path, "none")}]";
     }
 }

@@ -11,7 +11,7 @@ public sealed record ConfigError(string Path, string? Value, string Expected)
 
 /// <summary>All that is wrong, at once.</summary>
 public sealed class ConfigException(IReadOnlyList<ConfigError> errors)
-    : Exception("The settings are not usable:" + string.Concat(errors.Select(error => Environment.NewLine + "  " + error)))
+    : Exception(errors.Count == 1 ? $"The settings are not usable: {errors[0]}" : "The settings are not usable:" + string.Concat(errors.Select(error => Environment.NewLine + "  " + error)))
 {
     public IReadOnlyList<ConfigError> Errors { get; } = errors;
 }

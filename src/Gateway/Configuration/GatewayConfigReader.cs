@@ -67,7 +67,7 @@ public static partial class GatewayConfigReader
 
     private static ListenConfig Listen(SectionReader section)
     {
-        var text = section.Text("Address") ?? "127.0.0.1";
+        var text = section.Text("Address", "127.0.0.1");
         if (!IPAddress.TryParse(text, out var address))
         {
             section.Error("Address", text, "expected an IP address such as 127.0.0.1, ::1 or 0.0.0.0");

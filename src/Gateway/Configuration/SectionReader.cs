@@ -52,6 +52,12 @@ internal sealed class SectionReader(IConfiguration section, string path, List<Co
         return Value(key);
     }
 
+    public string Text(string key, string otherwise)
+    {
+        Describe(key, new JsonObject { ["type"] = "string", ["default"] = otherwise });
+        return Value(key) ?? otherwise;
+    }
+
     public bool Flag(string key, bool otherwise)
     {
         Describe(key, new JsonObject { ["type"] = "boolean", ["default"] = otherwise });

@@ -26,7 +26,7 @@ public sealed record DestinationConfig(string Name, Uri Url, string? ApiKey, str
             url = new Uri("http://127.0.0.1");
         }
 
-        var path = section.Text("HealthPath") ?? "/v1/models";
+        var path = section.Text("HealthPath", "/v1/models");
         if (!path.StartsWith('/')) section.Error("HealthPath", path, "expected a path that begins with /");
         return new DestinationConfig(
             name,

@@ -34,7 +34,35 @@ internal static class OneLineErrors
                 : $"{path}: {word} is one word too many; {path} --help shows what may stand here.";
         }
 
-        return $"{path}: {string.Join(' ', parsed.Errors.Select(error => error.Message.ReplaceLineEndings(" ")).Distinct())}";
+        return $"{path}: {string.Join(' ', parsed.Errors.Select(Told).Distinct())}";
+    }
+
+    /// <summary>The parser tells types as the language names them, and lists over several lines.</summary>
+    private static string Told(ParseError error)
+    {
+        var message = error.Message.ReplaceLineEndings(" ");
+        var (name, type, given) = error.SymbolResult switch
+        {
+            OptionResult option => (option.Option.Name, option.Option.ValueType, option.Tokens),
+            ArgumentResult { Parent: OptionResult option } => (option.Option.Name, option.Option.ValueType, option.Tokens),
+            ArgumentResult argument => (argument.Argument.Name, argument.Argument.ValueType, argument.Tokens),
+            _ => ("", typeof(string), []),
+        };
+        var value = given.Count == 0 ? "" : " " + given[^1].Value;
+        if (message.StartsWith("Cannot parse argument", StringComparison.Ordinal)) return $"{name}{value}: expected {Kind(type)}.";
+        if (!message.Contains("Must be one of", StringComparison.Ordinal)) return message;
+        string[] words = [.. message.Split("Must be one of", 2)[1].Split('\'').Where((_, at) => at % 2 == 1)];
+        return $"{name}{value}: expected {string.Join(", ", words)}{(NearestName.To(value.Trim(), words) is { } nearest ? $"; did you mean {nearest}?" : ".")}";
+    }
+
+    private static string Kind(Type type)
+    {
+        type = Nullable.GetUnderlyingType(type) ?? type;
+        return type == typeof(int) || type == typeof(long) ? "a whole number"
+            : type == typeof(double) || type == typeof(float) ? "a number"
+            : type == typeof(DateTimeOffset) || type == typeof(DateTime) ? "a date such as 2030-01-31"
+            : type == typeof(bool) ? "true or false"
+            : "another value";
     }
 
     private static string Instead(string word, IReadOnlyCollection<string> known) =>

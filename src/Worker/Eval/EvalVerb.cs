@@ -29,19 +29,19 @@ public static class EvalVerb
     public static Command Create()
     {
         var model = new Argument<FileInfo>("MODEL") { Description = "The GGUF file to measure; of a split one the first shard." };
-        var against = new Option<FileInfo?>("--against") { Description = "A model with the same tokens, such as the full one, to compare with." };
-        var text = new Option<FileInfo?>("--text") { Description = "A text file: perplexity, and beside another model KL and agreement." };
-        var tasks = new Option<FileInfo?>("--tasks") { Description = "Lines of {\"question\", \"choices\", \"answer\"}; the answer is the right choice's index (from 0) or its text." };
+        var against = new Option<FileInfo?>("--against") { Description = "A model with the same tokens, such as the full one, to compare with [default: none]" };
+        var text = new Option<FileInfo?>("--text") { Description = "A text file: perplexity, and beside another model KL and agreement [default: none]" };
+        var tasks = new Option<FileInfo?>("--tasks") { Description = "Lines of {\"question\", \"choices\", \"answer\"}; the answer is the right choice's index (from 0) or its text [default: none]" };
         var context = new Option<int>("--context") { DefaultValueFactory = _ => DefaultContext, Description = "Tokens of a chunk of the text." };
-        var chunks = new Option<int>("--chunks") { DefaultValueFactory = _ => int.MaxValue, Description = "Chunks of the text at most." };
-        var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount, Description = "Threads (default: the machine's processors)." };
+        var chunks = new Option<int?>("--chunks") { Description = "Chunks of the text at most [default: all]" };
+        var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount, Description = "Threads: the machine's processors where nothing is said." };
         var json = new Option<bool>("--json") { Description = "JSON instead of text." };
         var command = new Command("eval", "Measures a model file, alone or against another.") { model, against, text, tasks, context, chunks, threads, json };
         command.SetAction((parsed, stop) => Task.FromResult(Guard(() =>
         {
             var order = new EvalOrder(
                 parsed.GetRequiredValue(model).FullName, parsed.GetValue(against)?.FullName, parsed.GetValue(text)?.FullName, parsed.GetValue(tasks)?.FullName,
-                parsed.GetValue(context), parsed.GetValue(chunks), parsed.GetValue(threads));
+                parsed.GetValue(context), parsed.GetValue(chunks) ?? int.MaxValue, parsed.GetValue(threads));
             var figures = Run(order, TimeProvider.System, TerminalProgress.OnStandardError(), stop);
             if (parsed.GetValue(json)) Console.WriteLine(JsonSerializer.Serialize(figures, EvalJson.Default.EvaluationFigures));
             else Write(figures, Console.Out);
@@ -75,7 +75,7 @@ public static class EvalVerb
         return new EvaluationFigures(order.Model, order.Against, onText, onTasks, time.GetElapsedTime(began).TotalSeconds);
 
         Action<int, int> Telling(string what, long since) => (done, all) =>
-            terminal.Tell($"{what} {done}/{all}", time.GetElapsedTime(since).TotalSeconds / done * (all - done));
+            terminal.Tell($"{what} {done}/{all}", time.GetElapsedTime(since).TotalSeconds / done * (all - done), (double)done / all);
     }
 
     private static void Write(EvaluationFigures figures, TextWriter output)

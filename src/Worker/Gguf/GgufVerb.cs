@@ -128,9 +128,9 @@ public static class GgufVerb
             Arity = ArgumentArity.ZeroOrMore,
             Description = "Existing keys keep their type; KEY:TYPE=VALUE sets one: u8 ... f64, bool, str, [i32] with commas between elements.",
         };
-        var remove = new Option<string[]>("--remove") { Description = "A key to remove.", Arity = ArgumentArity.OneOrMore };
-        var rename = new Option<string[]>("--rename") { Description = "OLD=NEW", Arity = ArgumentArity.OneOrMore };
-        var output = new Option<FileInfo?>("--output", "-o") { Description = "The file to write; without it the file itself is replaced, all or nothing." };
+        var remove = new Option<string[]>("--remove") { Description = "A key to remove; several times for several [default: none]", Arity = ArgumentArity.OneOrMore };
+        var rename = new Option<string[]>("--rename") { Description = "OLD=NEW, a key's other name; several times for several [default: none]", Arity = ArgumentArity.OneOrMore };
+        var output = new Option<FileInfo?>("--output", "-o") { Description = "The file to write [default: the file itself, replaced all or nothing]" };
         var (force, json) = (Force(), Json());
         var command = new Command("set-kv", "Sets, renames and removes key-values; tensors stay as they are.") { file, pairs, remove, rename, output, force, json };
         command.SetAction((parsed, stop) => Task.FromResult(Guard(() =>

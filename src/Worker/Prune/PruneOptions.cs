@@ -15,29 +15,31 @@ namespace FinerCut.Worker.Prune;
 /// </summary>
 internal sealed class PruneOptions
 {
+    private static readonly PruneRequest Plain = new() { JobId = "", ModelPath = "", OutputPath = "", WorkFolder = "", CalibrationPath = "", HeldOutPath = "", Budget = new PruneBudget() };
+
     private readonly Argument<FileInfo?> _model = new("MODEL") { Arity = ArgumentArity.ZeroOrOne, Description = "The GGUF file to make leaner; of a split one the first shard." };
-    private readonly Option<FileInfo?> _traffic = new("--traffic") { Description = "Recorded conversations, one JSON object a line: id, messages or prompt, answer. Those held out judge; the rest steer the search." };
-    private readonly Option<string?> _budget = new("--budget") { Description = $"What is to go: {PruneBudgetText.Forms}." };
-    private readonly Option<FileInfo?> _output = new("--output", "-o") { Description = "The lean model to write (default: MODEL with .lean before .gguf)." };
-    private readonly Option<DirectoryInfo?> _work = new("--work") { Description = "Folder of checkpoint and result (default: OUTPUT.work); the same command resumes from it." };
-    private readonly Option<SearchKind> _search = Word("--search", SearchKind.RacingGreedy, "How to search; docs/pruning.md tells each.");
-    private readonly Option<DistanceKind> _distance = Word("--distance", DistanceKind.JensenShannon, "What is small between near models.");
-    private readonly Option<DistanceTokens> _tokens = Word("--distance-tokens", DistanceTokens.All, "Positions that count.");
-    private readonly Option<HealingKind> _healing = Word("--healing", HealingKind.Auto, "How what went is made up for.");
-    private readonly Option<string?> _grains = new("--grains") { Description = "Moves, with commas between: block,sublayer,kv_group,ffn_slice (default: all of them)." };
-    private readonly Option<string?> _keep = new("--keep") { Description = "Sublayers that stay, with commas between: attn:0,ffn:0." };
-    private readonly Option<string?> _only = new("--only") { Description = "The only kind that may be touched: attention or ffn." };
-    private readonly Option<string[]> _gate = new("--gate") { Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true, Description = "Limits of the gate, NAME=VALUE: max_mean_kl=0.4 min_top1_agreement=0.6 …" };
+    private readonly Option<FileInfo?> _traffic = new("--traffic") { Description = "Recorded conversations, one JSON object a line: id, messages or prompt, answer. Those held out judge; the rest steer the search [default: none; with MODEL it must be given]" };
+    private readonly Option<string?> _budget = new("--budget") { Description = $"What is to go: {PruneBudgetText.Forms} [default: none; with MODEL it must be given]" };
+    private readonly Option<FileInfo?> _output = new("--output", "-o") { Description = "The lean model to write [default: MODEL with .lean before .gguf]" };
+    private readonly Option<DirectoryInfo?> _work = new("--work") { Description = "Folder of checkpoint and result; the same command resumes from it [default: OUTPUT.work]" };
+    private readonly Option<SearchKind?> _search = Word("--search", Plain.Search, "How to search; docs/pruning.md tells each.");
+    private readonly Option<DistanceKind?> _distance = Word("--distance", Plain.Distance, "What is small between near models.");
+    private readonly Option<DistanceTokens?> _tokens = Word("--distance-tokens", Plain.DistanceTokens, "Positions that count.");
+    private readonly Option<HealingKind?> _healing = Word("--healing", Plain.Healing, "How what went is made up for.");
+    private readonly Option<string?> _grains = new("--grains") { Description = "Moves, with commas between: block,sublayer,kv_group,ffn_slice [default: all of them]" };
+    private readonly Option<string?> _keep = new("--keep") { Description = "Sublayers that stay, with commas between: attn:0,ffn:0 [default: none]" };
+    private readonly Option<string?> _only = new("--only") { Description = "The only kind that may be touched: attention or ffn [default: both]" };
+    private readonly Option<string[]> _gate = new("--gate") { Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true, Description = "Limits of the gate, NAME=VALUE: max_mean_kl=0.4 min_top1_agreement=0.6 … [default: those of docs/pruning.md]" };
     private readonly Option<double> _heldOut = new("--held-out-share") { DefaultValueFactory = _ => 0.5, Description = "Share of the conversations that is held out." };
-    private readonly Option<int?> _calibrationTokens = new("--calibration-tokens") { Description = "Tokens of calibration at most." };
-    private readonly Option<int?> _heldOutTokens = new("--held-out-tokens") { Description = "Held-out tokens at most." };
-    private readonly Option<int?> _minTokens = new("--min-tokens") { Description = "Fewest tokens of each set." };
+    private readonly Option<int?> _calibrationTokens = new("--calibration-tokens") { Description = $"Tokens of calibration at most [default: {Plain.MaxCalibrationTokens}]" };
+    private readonly Option<int?> _heldOutTokens = new("--held-out-tokens") { Description = $"Held-out tokens at most [default: {Plain.MaxHeldOutTokens}]" };
+    private readonly Option<int?> _minTokens = new("--min-tokens") { Description = $"Fewest tokens of each set [default: {Plain.MinTokens}]" };
     private readonly Option<bool> _topUp = new("--top-up") { Description = "Where there is less calibration than there may be, the full model writes the rest itself." };
-    private readonly Option<FileInfo?> _general = new("--general-text") { Description = "A text file for healing's general half (default: the model writes it itself)." };
-    private readonly Option<string?> _memory = new("--memory") { Description = "What the job may take beside the model's weights: 2GB, 800MB … (default: what it needs)." };
+    private readonly Option<FileInfo?> _general = new("--general-text") { Description = "A text file for healing's general half [default: the model writes it itself]" };
+    private readonly Option<string?> _memory = new("--memory") { Description = "What the job may take beside the model's weights: 2GB, 800MB … [default: what it needs]" };
     private readonly Option<int> _seed = new("--seed") { DefaultValueFactory = _ => 1, Description = "Same seed, same result." };
     private readonly Option<bool> _yield = new("--yield") { Description = "Run only when nothing else wants the processors." };
-    private readonly Option<int> _threads = new("--threads") { Description = "Threads (default: the machine's processors)." };
+    private readonly Option<int> _threads = new("--threads") { Description = "Threads [default: the machine's processors]" };
 
     public void AddTo(Command command)
     {
@@ -61,22 +63,20 @@ internal sealed class PruneOptions
         var work = parsed.GetValue(_work)?.FullName ?? output + ".work";
         var share = parsed.GetValue(_heldOut);
         if (share is not (> 0 and < 1)) throw new UsageException($"--held-out-share {share.ToString(CultureInfo.InvariantCulture)}: give a share above 0 and below 1.");
-        var plain = new PruneRequest
+        var request = new PruneRequest
         {
             JobId = Path.GetFileNameWithoutExtension(output), ModelPath = model, OutputPath = output, WorkFolder = work, Budget = budget,
             CalibrationPath = Path.Combine(work, "calibration.jsonl"), HeldOutPath = Path.Combine(work, "held-out.jsonl"),
-            Search = parsed.GetValue(_search), Distance = parsed.GetValue(_distance), DistanceTokens = parsed.GetValue(_tokens), Healing = parsed.GetValue(_healing),
+            Search = parsed.GetValue(_search) ?? Plain.Search, Distance = parsed.GetValue(_distance) ?? Plain.Distance,
+            DistanceTokens = parsed.GetValue(_tokens) ?? Plain.DistanceTokens, Healing = parsed.GetValue(_healing) ?? Plain.Healing,
             Grains = [.. Parts(parsed.GetValue(_grains)).Select(name => Named<PruneGrain>("--grains", name))],
             Keep = [.. Parts(parsed.GetValue(_keep))], Only = parsed.GetValue(_only) is { } kind ? Named<SublayerKind>("--only", kind) : null,
             Gate = Limits(parsed.GetValue(_gate) ?? []), TopUp = parsed.GetValue(_topUp), GeneralTextPath = parsed.GetValue(_general)?.FullName,
             MemoryBytes = parsed.GetValue(_memory) is { } memory ? PruneBudgetText.Bytes(memory) ?? throw new UsageException($"--memory {memory}: expected a size such as 800MB or 2GB.") : null,
             Seed = parsed.GetValue(_seed), Threads = parsed.GetValue(_threads), Yield = parsed.GetValue(_yield),
-        };
-        var request = plain with
-        {
-            MaxCalibrationTokens = parsed.GetValue(_calibrationTokens) ?? plain.MaxCalibrationTokens,
-            MaxHeldOutTokens = parsed.GetValue(_heldOutTokens) ?? plain.MaxHeldOutTokens,
-            MinTokens = parsed.GetValue(_minTokens) ?? plain.MinTokens,
+            MaxCalibrationTokens = parsed.GetValue(_calibrationTokens) ?? Plain.MaxCalibrationTokens,
+            MaxHeldOutTokens = parsed.GetValue(_heldOutTokens) ?? Plain.MaxHeldOutTokens,
+            MinTokens = parsed.GetValue(_minTokens) ?? Plain.MinTokens,
         };
 
         // Told before anything is written.
@@ -139,16 +139,15 @@ internal sealed class PruneOptions
 
     private static string[] Parts(string? text) => (text ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
-    private static Option<T> Word<T>(string name, T otherwise, string description)
+    private static Option<T?> Word<T>(string name, T otherwise, string description)
         where T : struct, Enum => new(name)
         {
-            Description = $"{description} {string.Join(", ", Enum.GetValues<T>().Select(Spelled))} (default: {Spelled(otherwise)}).",
-            DefaultValueFactory = _ => otherwise,
+            Description = $"{description} {string.Join(", ", Enum.GetValues<T>().Select(Spelled))} [default: {Spelled(otherwise)}]",
             CustomParser = result =>
             {
                 if (Enum.GetValues<T>().Where(value => Spelled(value) == result.Tokens[0].Value).ToArray() is [var found]) return found;
                 result.AddError($"{name} {result.Tokens[0].Value}: expected one of {string.Join(", ", Enum.GetValues<T>().Select(Spelled))}.");
-                return default;
+                return null;
             },
         };
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using FinerCut.CommandLine;
 using FinerCut.Jobs;
 
 namespace FinerCut.Worker.Prune;
@@ -13,7 +14,7 @@ internal sealed class PruneText(TerminalProgress terminal) : IProgress<PruneProg
         var details = value.Phase == PrunePhase.Search
             ? string.Create(CultureInfo.InvariantCulture, $"{value.Evaluations} masks, distance {value.Distance ?? 0:G3}, {value.BytesRemoved / 1e6:F1} MB gone, {value.ElapsedSeconds:F0} s")
             : string.Create(CultureInfo.InvariantCulture, $"{value.ElapsedSeconds:F0} s");
-        terminal.Tell($"{phase} {value.Step}/{value.Steps}", value.EtaSeconds, details);
+        terminal.Tell($"{phase} {value.Step}/{value.Steps}", value.EtaSeconds, ProgressBar.OfTime(value.ElapsedSeconds, value.EtaSeconds), details);
     }
 
     public static void Write(PruneResult result, string output, TextWriter text)

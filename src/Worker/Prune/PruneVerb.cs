@@ -21,7 +21,7 @@ public static class PruneVerb
     public static Command Create()
     {
         var typed = new PruneOptions();
-        var job = new Option<FileInfo?>("--job") { Description = "The job as a file: a prune request as JSON (docs/pruning.md)." };
+        var job = new Option<FileInfo?>("--job") { Description = "The job as a file instead of MODEL: a prune request as JSON, docs/pruning.md [default: none]" };
         var json = new Option<bool>("--json") { Description = "Progress and result as lines of JSON." };
         var supervised = new Option<bool>("--supervised") { Description = "Own process group; ends as soon as standard input does.", Hidden = true };
         var command = new Command("prune", "Finds out what a model can do without on recorded traffic, and writes the lean model.") { job, json, supervised };

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using FinerCut.CommandLine;
 using FinerCut.Gguf;
 using FinerCut.Jobs;
 
@@ -108,7 +109,7 @@ internal static class PullCommand
         {
             var share = value.Total is > 0 and var total ? value.Done / (double)total : 0;
             var line = string.Create(CultureInfo.InvariantCulture, $"{value.Done / 1e6:F1} of {(value.Total is { } all ? $"{all / 1e6:F1}" : "?")} MB, {value.BytesPerSecond / 1e6:F1} MB/s, {(value.Eta is { } eta ? $"{eta.TotalSeconds:F0} s to go" : "end unknown")}");
-            if (!Console.IsErrorRedirected) Console.Error.Write($"\r{line,-70}{(value.Done == value.Total ? "\n" : "")}");
+            if (!Console.IsErrorRedirected) Console.Error.Write($"\r{ProgressBar.Of(value.Total is > 0 ? share : null)} {line,-60}{(value.Done == value.Total ? "\n" : "")}");
             else if ((int)(share * 10) > _tenth) Console.Error.WriteLine(line);
             _tenth = (int)(share * 10);
         }
