@@ -14,12 +14,14 @@ ARG LLAMA_RUNTIME=Native
 
 FROM source AS build-cpu
 RUN dotnet publish src/Gateway -c Release -o /app -p:LlamaRuntime="${LLAMA_RUNTIME}" \
- && dotnet publish src/Cluster -c Release -o /app/cluster -p:LlamaRuntime="${LLAMA_RUNTIME}"
+ && dotnet publish src/Cluster -c Release -o /app/cluster -p:LlamaRuntime="${LLAMA_RUNTIME}" \
+ && node build/sbom.mjs /app > /tmp/sbom.cdx.json && mv /tmp/sbom.cdx.json /app/
 
 FROM source AS build-cuda12
 RUN if [ "${LLAMA_RUNTIME}" = LLamaSharp ]; then backend=Cuda12; else backend=Cuda; fi \
  && dotnet publish src/Gateway -c Release -o /app -p:LlamaRuntime="${LLAMA_RUNTIME}" -p:LlamaBackend="${backend}" \
- && dotnet publish src/Cluster -c Release -o /app/cluster -p:LlamaRuntime="${LLAMA_RUNTIME}" -p:LlamaBackend="${backend}"
+ && dotnet publish src/Cluster -c Release -o /app/cluster -p:LlamaRuntime="${LLAMA_RUNTIME}" -p:LlamaBackend="${backend}" \
+ && node build/sbom.mjs /app > /tmp/sbom.cdx.json && mv /tmp/sbom.cdx.json /app/
 
 FROM ubuntu:26.04 AS cpu
 RUN apt-get update \
