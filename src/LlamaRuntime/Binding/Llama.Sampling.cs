@@ -11,9 +11,6 @@ internal static unsafe partial class Llama
     [LibraryImport(Library, EntryPoint = "llama_sampler_chain_init")]
     private static partial nint InitChain(LlamaSamplerChainParams parameters);
 
-    [LibraryImport(Library, EntryPoint = "llama_sampler_chain_add")]
-    private static partial void Add(SamplerHandle chain, nint sampler);
-
     [LibraryImport(Library, EntryPoint = "llama_sampler_free")]
     internal static partial void SamplerFree(nint sampler);
 

@@ -117,19 +117,6 @@ internal static unsafe partial class Llama
     [return: MarshalAs(UnmanagedType.U1)]
     internal static partial bool MemoryRemove(nint memory, int sequence, int from, int to);
 
-    [LibraryImport(Library, EntryPoint = "llama_memory_seq_cp")]
-    internal static partial void MemoryCopy(nint memory, int source, int target, int from, int to);
-
-    [LibraryImport(Library, EntryPoint = "llama_memory_seq_add")]
-    internal static partial void MemoryAdd(nint memory, int sequence, int from, int to, int delta);
-
-    [LibraryImport(Library, EntryPoint = "llama_memory_seq_pos_max")]
-    internal static partial int MemoryLastPosition(nint memory, int sequence);
-
-    [LibraryImport(Library, EntryPoint = "llama_memory_can_shift")]
-    [return: MarshalAs(UnmanagedType.U1)]
-    internal static partial bool MemoryCanShift(nint memory);
-
     [LibraryImport(Library, EntryPoint = "llama_state_seq_get_size")]
     internal static partial nuint StateSize(ContextHandle context, int sequence);
 

@@ -25,11 +25,27 @@ internal static unsafe partial class Llama
     [LibraryImport(Library, EntryPoint = "llama_sampler_init_grammar", StringMarshalling = StringMarshalling.Utf8)]
     private static partial nint InitGrammar(nint vocab, string grammar, string root);
 
+    [LibraryImport(Library, EntryPoint = "llama_sampler_chain_add")]
+    private static partial void Add(SamplerHandle chain, nint sampler);
+
     [LibraryImport(Library, EntryPoint = "llama_attach_threadpool")]
     internal static partial void AttachThreadPool(ContextHandle context, nint pool, nint batchPool);
 
     [LibraryImport(Library, EntryPoint = "llama_get_memory")]
     internal static partial nint Memory(ContextHandle context);
+
+    [LibraryImport(Library, EntryPoint = "llama_memory_seq_cp")]
+    internal static partial void MemoryCopy(nint memory, int source, int target, int from, int to);
+
+    [LibraryImport(Library, EntryPoint = "llama_memory_seq_add")]
+    internal static partial void MemoryAdd(nint memory, int sequence, int from, int to, int delta);
+
+    [LibraryImport(Library, EntryPoint = "llama_memory_seq_pos_max")]
+    internal static partial int MemoryLastPosition(nint memory, int sequence);
+
+    [LibraryImport(Library, EntryPoint = "llama_memory_can_shift")]
+    [return: MarshalAs(UnmanagedType.U1)]
+    internal static partial bool MemoryCanShift(nint memory);
 
     [LibraryImport(Library, EntryPoint = "llama_get_embeddings_ith")]
     internal static partial float* EmbeddingsIth(ContextHandle context, int index);
