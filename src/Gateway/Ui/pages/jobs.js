@@ -29,7 +29,7 @@ function Gate({ gate }) {
 function Figures({ result }) {
   if (!result?.lean) return null;
   const row = (name, full, lean, show) => html`<tr><th scope="row">${name}</th><td class="number">${show(full)}</td><td class="number">${show(lean)}</td><td class="number">${full && lean ? number(lean / full, 2) : "–"}</td></tr>`;
-  return html`<h3>Before and after</h3><div class="scroll" tabindex="0" role="region" aria-label="Figures"><table><thead><tr><th scope="col"></th><th scope="col" class="number">full</th><th scope="col" class="number">lean</th><th scope="col" class="number">lean/full</th></tr></thead><tbody>
+  return html`<h3>Before and after</h3><div class="scroll" tabindex="0" role="region" aria-label="Figures"><table><thead><tr><td></td><th scope="col" class="number">full</th><th scope="col" class="number">lean</th><th scope="col" class="number">lean/full</th></tr></thead><tbody>
     ${row("File", result.full.file_bytes, result.lean.file_bytes, bytes)}${row("Sublayers", result.full.sublayers, result.lean.sublayers, number)}${row("KV a token", result.full.kv_bytes_per_token, result.lean.kv_bytes_per_token, bytes)}
     ${row("Prefill, tok/s", result.full.prefill_tokens_per_second, result.lean.prefill_tokens_per_second, value => number(value, 0))}${row("Decode, tok/s", result.full.decode_tokens_per_second, result.lean.decode_tokens_per_second, value => number(value, 0))}</tbody></table></div>`;
 }

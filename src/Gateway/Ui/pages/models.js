@@ -41,7 +41,7 @@ function Trial({ model, version, changes, act }) {
       <${Action} label="Set the share" disabled=${share === null} act=${async () => { await act("canary", { version: version.version, weight: weight / 100 }); setShare(null); }} />
       ${version.state === "held" ? html`<${Action} label="Resume" act=${() => act("resume", {})} />` : html`<${Action} label="Hold" question=${`Hold the trial of ${version.version}? It keeps its share and is not promoted until you resume it; it is still rolled back when it fails.`} act=${() => act("hold", {})} />`}
       <${Action} label="End the trial" kind="danger" question=${`End the trial of ${version.version}? All requests go to ${model.active}.`} act=${() => act("rollback", {})} /></div>
-    ${data && html`<div class="scroll" tabindex="0" role="region" aria-label="Evidence"><table><thead><tr><th scope="col"></th><th scope="col">${model.active}</th><th scope="col">${version.version}</th></tr></thead><tbody>
+    ${data && html`<div class="scroll" tabindex="0" role="region" aria-label="Evidence"><table><thead><tr><td></td><th scope="col">${model.active}</th><th scope="col">${version.version}</th></tr></thead><tbody>
       <${Rate} name="Failures" active=${data.active_failures} canary=${data.canary_failures} /><${Rate} name=${`Slow first bytes${data.slow_limit_ms ? ` (over ${Math.round(data.slow_limit_ms)} ms)` : ""}`} active=${data.active_slow} canary=${data.canary_slow} />
       <${Rate} name="Agreement with the active version's answers" canary=${data.agreement} /></tbody></table></div>`}`;
 }
