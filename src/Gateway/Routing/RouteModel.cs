@@ -24,7 +24,7 @@ public enum RouteAvailability
 /// <param name="Reason">Why it is not ready, for people.</param>
 public sealed record ModelRoute(string ModelId, string VersionId, ImmutableArray<Upstream> Upstreams, RouteAvailability Availability, string? Reason)
 {
-    /// <summary>When the next start is tried; null when unknown.</summary>
+    /// <summary>When it is expected to answer, as far as its last load tells, or when the next start is tried; null when unknown.</summary>
     public DateTimeOffset? RetryAt { get; init; }
 
     /// <summary>Why it could not be loaded, or what ended it; null where nothing is wrong.</summary>

@@ -13,6 +13,7 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
 {
     private readonly Channel<Func<Task>> _events = Channel.CreateUnbounded<Func<Task>>(new UnboundedChannelOptions { SingleReader = true });
     private readonly Dictionary<string, WorkerModel> _workers = new(StringComparer.Ordinal);
+    private readonly LoadTimes _loads = new();
     private readonly Dictionary<string, ModelShare> _shares = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Upstream> _upstreams = new(StringComparer.Ordinal);
     private readonly List<Upstream> _draining = [];
@@ -116,6 +117,7 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
         if (_workers.TryGetValue(id, out var known) && known.Spec.Incarnation > worker.Spec.Incarnation) return;
         if (worker.State is WorkerState.Stopped) _workers.Remove(id);
         else _workers[id] = worker;
+        _loads.Saw(worker);
         await PublishAsync();
         WorkerPublished?.Invoke(worker);
     }
@@ -174,7 +176,7 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
         if (upstreams.Length > 0) return new ModelRoute(modelId, versionId, upstreams, RouteAvailability.Ready, null);
         var worker = _workers.Values.FirstOrDefault(worker => worker.Spec.ModelId == modelId && worker.Spec.VersionId == versionId);
         var availability = worker?.State is WorkerState.Broken or WorkerState.Failed ? RouteAvailability.Down : RouteAvailability.Soon;
-        return new ModelRoute(modelId, versionId, [], availability, worker is null ? "No worker is running." : Words(worker)) { RetryAt = worker?.RetryAt };
+        return new ModelRoute(modelId, versionId, [], availability, worker is null ? "No worker is running." : Words(worker)) { RetryAt = worker is null ? null : _loads.ReadyAt(worker) };
     }
 
     private static string Words(WorkerModel worker) => worker.State switch

@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using FinerCut.Masks;
 using FinerCut.Pruning.Healing;
 using FinerCut.Pruning.Scoring;
@@ -6,8 +5,7 @@ using FinerCut.Pruning.Scoring;
 namespace FinerCut.Pruning.Elimination;
 
 /// <summary>
-/// Second moments of what each sublayer's output projection takes in, over a set's tokens on the full model. A token counts by the inverse energy of the
-/// stream that the sublayer adds to, which is what the next norm makes of an error there. Mutable while it is summed; one owner.
+/// Second moments of what each sublayer's output projection takes in, over a set's tokens on the full model. A token counts as <see cref="TokenWeight"/> says. Mutable while it is summed; one owner.
 /// </summary>
 internal sealed class InputMoments
 {
@@ -70,7 +68,7 @@ internal sealed class InputMoments
     private static float[] Weights(ReadOnlySpan<float> stream, int width)
     {
         var weights = new float[stream.Length / width];
-        for (var row = 0; row < weights.Length; row++) weights[row] = width / Math.Max(TensorPrimitives.SumOfSquares(stream.Slice(row * width, width)), float.Epsilon * width);
+        for (var row = 0; row < weights.Length; row++) weights[row] = TokenWeight.Of(stream.Slice(row * width, width));
         return weights;
     }
 

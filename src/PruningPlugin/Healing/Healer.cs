@@ -141,10 +141,7 @@ internal sealed class Healer(ILlamaModel model, GgufShards source, CutMask mask,
         return weights;
     }
 
-    /// <summary>
-    /// Each token counts by its error relative to its stream's energy, which is what the next norm makes of it: else the first token, whose stream is a
-    /// hundred times the others', would rule.
-    /// </summary>
+    /// <summary>0 where a token is not of the part that is asked for.</summary>
     private float[] TokenWeights(PackedSequences sequences, ReadOnlySpan<float> stream, int width, bool check)
     {
         var weights = new float[sequences.Tokens];
@@ -152,10 +149,7 @@ internal sealed class Healer(ILlamaModel model, GgufShards source, CutMask mask,
         {
             if (check != (index % options.CheckEvery == options.CheckEvery - 1)) continue;
             var start = firstRow - sequences.Sequences[0].FirstRow;
-            for (var row = start; row < start + sequence.Tokens.Length; row++)
-            {
-                weights[row] = width / Math.Max(TensorPrimitives.SumOfSquares(stream.Slice(row * width, width)), float.Epsilon * width);
-            }
+            for (var row = start; row < start + sequence.Tokens.Length; row++) weights[row] = TokenWeight.Of(stream.Slice(row * width, width));
         }
 
         return weights;
