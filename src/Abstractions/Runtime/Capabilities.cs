@@ -45,6 +45,16 @@ public interface ILoraAdapters
     void Use(IReadOnlyList<(LoraAdapter Adapter, float Scale)> adapters);
 }
 
+/// <summary>What a sampler drew its last token from: the tokens that all filters left. A sampler may have it; valid until any sampler of the session draws again.</summary>
+public interface IDrawOdds
+{
+    /// <summary>Natural logarithm of the probability that a token was drawn with; negative infinity where it was filtered out.</summary>
+    float LogOdds(int token);
+
+    /// <summary>The most likely of them, at most so many, likeliest first; none whose probability is 0.</summary>
+    IReadOnlyList<(int Token, float LogOdds)> Likeliest(int most);
+}
+
 /// <param name="PromptTokens">Tokens of batches of more than one.</param>
 /// <param name="GeneratedTokens">Tokens that were decoded alone.</param>
 /// <param name="GraphReuses">Decodes that reused the last graph.</param>

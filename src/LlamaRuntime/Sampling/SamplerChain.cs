@@ -4,22 +4,28 @@ namespace FinerCut.Runtime.Native;
 /// A llama_sampler chain, with a grammar beside it. As in llama.cpp's server the chain samples first and the grammar is asked about that one
 /// token; only when it refuses are all candidates filtered and sampled again.
 /// </summary>
-internal sealed unsafe class SamplerChain : ISampler
+internal sealed unsafe class SamplerChain : ISampler, IDrawOdds
 {
     private readonly Session _session;
     private readonly int _vocabularySize;
     private readonly TokenSelection _selection;
     private readonly SamplerHandle? _chain;
     private readonly SamplerHandle? _grammar;
+    private readonly bool _isGreedy;
     private bool _disposed;
 
-    private SamplerChain(Session session, int vocabularySize, TokenSelection selection, SamplerHandle? chain, SamplerHandle? grammar)
+    /// <summary>What the chain left of the candidates, in the selection that all samplers of the session share.</summary>
+    private LlamaTokenDataArray _left;
+    private int _last = -1;
+
+    private SamplerChain(Session session, int vocabularySize, TokenSelection selection, SamplerHandle? chain, SamplerHandle? grammar, bool isGreedy)
     {
         _session = session;
         _vocabularySize = vocabularySize;
         _selection = selection;
         _chain = chain;
         _grammar = grammar;
+        _isGreedy = isGreedy;
     }
 
     internal static SamplerChain Create(Session session, LoadedModel model, SamplerOptions options, TokenSelection selection, NativeLog log)
@@ -28,7 +34,8 @@ internal sealed unsafe class SamplerChain : ISampler
         var grammar = ChainLinks.Grammar(options, model, log);
         try
         {
-            return new SamplerChain(session, model.Words.Count, selection, ChainLinks.Build(options, model, session.Info.ContextLength), grammar);
+            var chain = ChainLinks.Build(options, model, session.Info.ContextLength);
+            return new SamplerChain(session, model.Words.Count, selection, chain, grammar, isGreedy: options is { Temperature: 0, Mirostat: 0 });
         }
         catch
         {
@@ -49,7 +56,26 @@ internal sealed unsafe class SamplerChain : ISampler
         }
 
         if (_chain is not null) Llama.SamplerAccept(_chain, token);
-        return token;
+        return _last = token;
+    }
+
+    public float LogOdds(int token)
+    {
+        if (_isGreedy) return token == _last ? 0 : float.NegativeInfinity;
+        foreach (var candidate in Left)
+        {
+            if (candidate.Id == token) return TokenSelection.LogOdds(candidate, TokenSelection.Normaliser(Left));
+        }
+
+        return float.NegativeInfinity;
+    }
+
+    public IReadOnlyList<(int Token, float LogOdds)> Likeliest(int most)
+    {
+        if (_isGreedy) return most > 0 && _last >= 0 ? [(_last, 0f)] : [];
+        var normaliser = TokenSelection.Normaliser(Left);
+        return [.. Left.ToArray().Where(candidate => !float.IsNegativeInfinity(candidate.Logit)).OrderByDescending(candidate => candidate.Logit).Take(most)
+            .Select(candidate => (candidate.Id, TokenSelection.LogOdds(candidate, normaliser)))];
     }
 
     public void Accept(int token)
@@ -66,6 +92,8 @@ internal sealed unsafe class SamplerChain : ISampler
         _chain?.Dispose();
         _grammar?.Dispose();
     }
+
+    private ReadOnlySpan<LlamaTokenData> Left => new(_left.Data, (int)_left.Size);
 
     private bool GrammarTakes(int token)
     {
@@ -94,6 +122,7 @@ internal sealed unsafe class SamplerChain : ISampler
     private int Choose(LlamaTokenDataArray candidates)
     {
         Llama.SamplerApply(_chain!, &candidates);
+        _left = candidates;
         var selected = candidates.Selected;
         if (selected < 0 || (nuint)selected >= candidates.Size)
             throw new LlamaException(LlamaErrorCode.DecodeFailed, "The sampler chain chose no token: its options leave none with a probability.");

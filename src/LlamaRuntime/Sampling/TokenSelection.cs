@@ -28,6 +28,18 @@ internal sealed unsafe class TokenSelection(int vocabularySize)
         return Array(logits.Length);
     }
 
+    /// <summary>What turns the logits of candidates into logarithms of their probabilities.</summary>
+    internal static double Normaliser(ReadOnlySpan<LlamaTokenData> candidates)
+    {
+        var greatest = double.NegativeInfinity;
+        foreach (var candidate in candidates) greatest = Math.Max(greatest, candidate.Logit);
+        double sum = 0;
+        foreach (var candidate in candidates) sum += Math.Exp(candidate.Logit - greatest);
+        return greatest + Math.Log(sum);
+    }
+
+    internal static float LogOdds(LlamaTokenData candidate, double normaliser) => (float)Math.Min(0, candidate.Logit - normaliser);
+
     /// <summary>One token alone, to ask whether a grammar takes it.</summary>
     internal static LlamaTokenDataArray Single(LlamaTokenData* token) => new() { Data = token, Size = 1, Selected = -1 };
 

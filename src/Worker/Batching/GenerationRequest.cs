@@ -23,6 +23,18 @@ public sealed record GenerationRequest
     /// <summary>Alternatives to report with each token; null = no log-probabilities at all.</summary>
     public int? TopLogprobs { get; init; }
 
+    /// <summary>Report the probabilities that the token was drawn by, after all filters, instead of the model's own.</summary>
+    public bool AfterSampling { get; init; }
+
+    /// <summary>Hand figures out with every token, not at the end alone.</summary>
+    public bool TimesTokens { get; init; }
+
+    /// <summary>Tell after each step how far the prompt is.</summary>
+    public bool ReportsProgress { get; init; }
+
+    /// <summary>The sequence to be computed in, where it is free; -1 = any.</summary>
+    public int Sequence { get; init; } = -1;
+
     /// <summary>Control tokens that are part of the text; others are not.</summary>
     public ImmutableArray<int> Shown { get; init; } = [];
 
@@ -66,11 +78,17 @@ public sealed record GenerationFigures(
     public int Sequence { get; init; } = -1;
 }
 
+/// <summary>How far a prompt is.</summary>
+/// <param name="Cached">Tokens that were not computed again.</param>
+/// <param name="Processed">Tokens that are there, those included.</param>
+/// <param name="Time">Since it was started.</param>
+public readonly record struct PromptProgress(int Total, int Cached, int Processed, TimeSpan Time);
+
 /// <summary>Stable code and message of a generation that could not be finished.</summary>
 /// <param name="IsRequestFault">The request asked for something that cannot be done; otherwise the server failed.</param>
 public sealed record GenerationFailure(string Code, string Message, bool IsRequestFault);
 
-/// <summary>A token with its log-probability under the model's own distribution (before sampling filters), and the most likely alternatives.</summary>
+/// <summary>A token with its log-probability under the model's own distribution (after the filters where that was asked for), and the most likely alternatives.</summary>
 public readonly record struct TokenLogprob(int Token, float Logprob, ImmutableArray<TokenAlternative> Top);
 
 public readonly record struct TokenAlternative(int Token, float Logprob);

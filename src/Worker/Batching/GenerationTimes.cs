@@ -23,6 +23,15 @@ internal sealed class GenerationTimes(WorkerMeters meters, TimeProvider clock)
         generation.LastTokenAt = now;
     }
 
+    /// <summary>Tells a client who wants to know how far its prompt is.</summary>
+    public void Report(Generation generation)
+    {
+        if (!generation.Request.ReportsProgress || generation.Generated > 0 || generation.IsEnded) return;
+        generation.Outbox.Post(new PromptProgress(
+            generation.Request.Prompt.Length, generation.Cached, generation.Computed, clock.GetElapsedTime(generation.StartedAt)));
+        generation.Outbox.Flush();
+    }
+
     public GenerationFigures Figures(Generation generation)
     {
         var now = clock.GetTimestamp();

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Numerics.Tensors;
+using FinerCut.Runtime;
 
 namespace FinerCut.Worker.Batching;
 
@@ -15,6 +16,14 @@ internal static class Logprobs
         foreach (var logit in logits) sum += Math.Exp(logit - greatest);
         var normaliser = greatest + Math.Log(sum);
         return new TokenLogprob(token, (float)(logits[token] - normaliser), Top(logits, top, normaliser));
+    }
+
+    /// <summary>What the sampler drew its last token from.</summary>
+    /// <exception cref="NotSupportedException">The runtime's samplers do not tell.</exception>
+    public static TokenLogprob Drawn(ISampler sampler, int token, int top)
+    {
+        var odds = sampler as IDrawOdds ?? throw new NotSupportedException("This runtime's samplers do not tell what they drew from.");
+        return new TokenLogprob(token, odds.LogOdds(token), [.. odds.Likeliest(top).Select(other => new TokenAlternative(other.Token, other.LogOdds))]);
     }
 
     private static ImmutableArray<TokenAlternative> Top(ReadOnlySpan<float> logits, int top, double normaliser)

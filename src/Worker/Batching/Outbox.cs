@@ -14,6 +14,12 @@ public sealed class Parcel
     /// <summary>Tokens behind <see cref="Text"/>, those included whose text is still held back.</summary>
     public int Tokens { get; set; }
 
+    /// <summary>How far the prompt is, oldest first; empty where nobody asked.</summary>
+    public List<PromptProgress> Progress { get; } = [];
+
+    /// <summary>At the newest token; null where nobody asked.</summary>
+    public GenerationFigures? Figures { get; set; }
+
     /// <summary>Set with the last parcel.</summary>
     public GenerationEnd? End { get; set; }
 
@@ -21,6 +27,8 @@ public sealed class Parcel
     {
         Text.ResetWrittenCount();
         Logprobs.Clear();
+        Progress.Clear();
+        Figures = null;
         Tokens = 0;
         End = null;
     }
@@ -55,15 +63,26 @@ public sealed class Outbox(OutboxSignal signal)
     private bool _touched;
 
     /// <summary>Adds a token's share. False where the reader is too far behind: the generation should end.</summary>
-    public bool Post(ReadOnlySpan<byte> text, TokenLogprob? logprob)
+    /// <param name="figures">Where the request wants them with each token.</param>
+    public bool Post(ReadOnlySpan<byte> text, TokenLogprob? logprob, GenerationFigures? figures = null)
     {
         lock (_gate)
         {
             _filling.Tokens++;
             if (!text.IsEmpty) _filling.Text.Write(text);
             if (logprob is { } entry) _filling.Logprobs.Add(entry);
+            if (figures is not null) _filling.Figures = figures;
             _touched = true;
             return _filling.Text.WrittenCount <= MostBytes;
+        }
+    }
+
+    public void Post(PromptProgress progress)
+    {
+        lock (_gate)
+        {
+            _filling.Progress.Add(progress);
+            _touched = true;
         }
     }
 

@@ -146,7 +146,7 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
     {
         var reuse = generation.Request.CachePrompt;
         var leader = reuse ? FindLeader(generation, out var shared) : NoLeader(out shared);
-        var sequence = store.Take(generation.Tokens, reuse, generation.AdapterSet);
+        var sequence = store.Take(generation.Tokens, reuse, generation.AdapterSet, generation.Request.Sequence);
         if (sequence is null) return false;
 
         var needed = generation.TokenCount - Math.Max(sequence.Length, shared) + Headroom;

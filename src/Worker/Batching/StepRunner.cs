@@ -23,7 +23,12 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
     public bool Step()
     {
         EndCancelled();
-        foreach (var generation in roster.Admit()) Prepare(generation);
+        foreach (var generation in roster.Admit())
+        {
+            Prepare(generation);
+            _times.Report(generation);
+        }
+
         for (var guesses = true; Fill(guesses); guesses = false)
         {
             var status = Decode();
@@ -179,6 +184,7 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
         {
             context.Store.Extend(generation.Sequence!, generation.Tokens.Slice(generation.Computed, generation.Planned));
             if (generation.Guesses.Count > 0) context.Store.Extend(generation.Sequence!, CollectionsMarshal.AsSpan(generation.Guesses));
+            _times.Report(generation);
         }
 
         var now = clock.GetTimestamp();
@@ -247,8 +253,11 @@ internal sealed class StepRunner(BatchContext context, BatchConfig config, Roste
 
         _text.ResetWrittenCount();
         var stopped = generation.Text.Append(_pieces.Of(token, generation.Request.Shown.Contains(token)), _text);
-        TokenLogprob? logprob = generation.Request.TopLogprobs is { } top ? Logprobs.Of(context.Session.Logits(logits), token, top) : null;
-        if (!generation.Outbox.Post(_text.WrittenSpan, logprob)) generation.Cancel();
+        var request = generation.Request;
+        TokenLogprob? logprob = request.TopLogprobs is not { } top
+            ? null
+            : request.AfterSampling ? Logprobs.Drawn(generation.Sampler!, token, top) : Logprobs.Of(context.Session.Logits(logits), token, top);
+        if (!generation.Outbox.Post(_text.WrittenSpan, logprob, request.TimesTokens ? _times.Figures(generation) : null)) generation.Cancel();
         if (stopped) End(generation, FinishKind.Stop);
         else if (generation.Generated >= generation.Request.MaxTokens) End(generation, FinishKind.Length);
         else if (generation.TokenCount >= config.ContextLimit && !Shift(generation)) End(generation, FinishKind.Length);

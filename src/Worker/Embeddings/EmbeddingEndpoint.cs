@@ -14,13 +14,15 @@ internal sealed class EmbeddingEndpoint(WorkerState state)
     public async Task EmbedAsync(HttpContext http)
     {
         var model = Require();
+        if (model.Pooling == PoolingKind.None)
+            throw new ApiException(ApiError.Invalid("This worker's pooling is none: /embedding gives an embedding of each token. Start it with --pooling mean, cls or last for one of a text.", null));
         using var body = await http.ReadJsonAsync();
         var request = EmbeddingRequest.Read(body.RootElement, model.Vocabulary.Count, model.Info.EmbeddingLength);
         var (vectors, tokens) = await EmbedAllAsync(http, model, request.Inputs, "input");
         await http.WriteJsonAsync(json => Write(json, model, vectors, request.AsBase64, tokens));
     }
 
-    /// <summary>llama-server's own /embedding: "content" (or "input"), and bare vectors back.</summary>
+    /// <summary>llama-server's own /embedding: "content" (or "input"), and bare vectors back; where nothing is pooled, one of each token, of whatever length.</summary>
     public async Task EmbedBareAsync(HttpContext http)
     {
         var model = Require();
@@ -31,7 +33,9 @@ internal sealed class EmbeddingEndpoint(WorkerState state)
         body.Accept("model");
         body.Close();
         body.ThrowIfFaulty();
-        var (vectors, _) = await EmbedAllAsync(http, model, inputs, name);
+        var vectors = model.Pooling == PoolingKind.None
+            ? await PooledText.ComputeTokensAsync(http, model, Texts(model, inputs, name))
+            : [.. (await EmbedAllAsync(http, model, inputs, name)).Vectors.Select(vector => new[] { vector })];
         await http.WriteJsonAsync(json =>
         {
             json.WriteStartArray();
@@ -40,9 +44,13 @@ internal sealed class EmbeddingEndpoint(WorkerState state)
                 json.WriteStartObject();
                 json.WriteNumber("index", i);
                 json.WriteStartArray("embedding");
-                json.WriteStartArray();
-                foreach (var value in vectors[i]) json.WriteNumberValue(value);
-                json.WriteEndArray();
+                foreach (var vector in vectors[i])
+                {
+                    json.WriteStartArray();
+                    foreach (var value in vector) json.WriteNumberValue(value);
+                    json.WriteEndArray();
+                }
+
                 json.WriteEndArray();
                 json.WriteEndObject();
             }
@@ -55,14 +63,17 @@ internal sealed class EmbeddingEndpoint(WorkerState state)
     {
         var model = state.Require();
         if (model.Pooling is not { } pooling) throw new ApiException(PooledText.NotSupported("This worker answers; start one with --embeddings for embeddings."));
-        return pooling is PoolingKind.None or PoolingKind.Rank
-            ? throw new ApiException(PooledText.NotSupported($"This worker's pooling is {pooling.ToString().ToLowerInvariant()}, which gives no embedding of a text. Start it with --pooling mean, cls or last."))
+        return pooling == PoolingKind.Rank
+            ? throw new ApiException(PooledText.NotSupported("This worker's pooling is rank, which gives no embedding of a text. Start it with --pooling mean, cls or last."))
             : model;
     }
 
+    private static ImmutableArray<int>[] Texts(ServedModel model, ImmutableArray<TextPrompt> inputs, string name) =>
+        [.. inputs.Select((input, i) => PooledText.Require(model, model.TokenizePlain(input), $"{name}[{i}]"))];
+
     private static async Task<(float[][] Vectors, int Tokens)> EmbedAllAsync(HttpContext http, ServedModel model, ImmutableArray<TextPrompt> inputs, string name)
     {
-        var texts = inputs.Select((input, i) => PooledText.Require(model, input.Text is null ? input.Tokens : model.TokenizePlain(input.Text), $"{name}[{i}]")).ToArray();
+        var texts = Texts(model, inputs, name);
         var vectors = await PooledText.ComputeAsync(http, model, texts);
         foreach (var vector in vectors)
         {

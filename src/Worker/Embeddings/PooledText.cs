@@ -27,16 +27,23 @@ internal static class PooledText
     }
 
     /// <summary>One visit each: others have their turn in between, and a client that went is noticed.</summary>
-    public static async Task<float[][]> ComputeAsync(HttpContext http, ServedModel model, IReadOnlyList<ImmutableArray<int>> texts)
+    public static Task<float[][]> ComputeAsync(HttpContext http, ServedModel model, IReadOnlyList<ImmutableArray<int>> texts) =>
+        VisitAsync(http, model, texts, (embeddings, _) => embeddings.OfSequence(0).ToArray());
+
+    /// <summary>The embedding of every token, where nothing is pooled.</summary>
+    public static Task<float[][][]> ComputeTokensAsync(HttpContext http, ServedModel model, IReadOnlyList<ImmutableArray<int>> texts) =>
+        VisitAsync(http, model, texts, (embeddings, count) => Enumerable.Range(0, count).Select(i => embeddings.OfToken(i).ToArray()).ToArray());
+
+    private static async Task<T[]> VisitAsync<T>(HttpContext http, ServedModel model, IReadOnlyList<ImmutableArray<int>> texts, Func<IEmbeddings, int, T> read)
     {
-        var results = new float[texts.Count][];
+        var results = new T[texts.Count];
         for (var i = 0; i < texts.Count; i++)
         {
             http.RequestAborted.ThrowIfCancellationRequested();
             var tokens = texts[i];
             try
             {
-                results[i] = await model.Loop.VisitAsync(context => Compute(context, tokens));
+                results[i] = await model.Loop.VisitAsync(context => read(Compute(context, tokens), tokens.Length));
             }
             catch (LlamaException exception)
             {
@@ -48,13 +55,13 @@ internal static class PooledText
     }
 
     /// <summary>On the loop's thread. Nothing else is in the memory of a worker that only embeds.</summary>
-    private static float[] Compute(BatchContext context, ImmutableArray<int> tokens)
+    private static IEmbeddings Compute(BatchContext context, ImmutableArray<int> tokens)
     {
         var batch = new TokenBatch(tokens.Length);
         for (var i = 0; i < tokens.Length; i++) batch.Add(tokens[i], i, 0, logits: true);
         context.Session.Memory.Clear();
         if (context.Session.Decode(batch) != DecodeStatus.Done) throw new LlamaException(LlamaErrorCode.DecodeFailed, "There was no room for the text.");
         context.Meters?.OnPrompt(tokens.Length);
-        return ((IEmbeddings)context.Session.GetService(typeof(IEmbeddings))!).OfSequence(0).ToArray();
+        return (IEmbeddings)context.Session.GetService(typeof(IEmbeddings))!;
     }
 }

@@ -22,10 +22,11 @@ internal sealed class NativeEndpoints(WorkerState state, TimeProvider clock)
 
         using var body = await http.ReadJsonAsync();
         var request = NativeRequest.Read(body.RootElement, model.Limits, isInfill);
-        var prompt = request.Gap is { } gap ? Fill(model, gap) : request.Prompt.Text is { } text ? model.TokenizePlain(text) : request.Prompt.Tokens;
+        ImmutableArray<ImmutableArray<int>> prompts = request.Gap is { } gap ? [Fill(model, gap)] : [.. request.Prompts.Select(prompt => model.TokenizePlain(prompt))];
+        ImmutableArray<string> texts = [.. prompts.Select((tokens, i) => i < request.Prompts.Length && request.Prompts[i].Text is { } text ? text : model.Detokenize(tokens.AsSpan()))];
         var head = new AnswerHead("", clock.GetUtcNow().ToUnixTimeSeconds(), model.Names.Id, model.Names.Fingerprint);
-        var format = new NativeFormat(head, request, request.Prompt.Text ?? model.Detokenize(prompt.AsSpan()), model.TokenTexts);
-        await new AnswerRun(model, http).RunAsync([request.Answer.ToRequest(prompt, 0)], request.Answer.Stream, format);
+        var answers = prompts.SelectMany(prompt => Enumerable.Range(0, request.Answer.Choices).Select(choice => request.ToRequest(prompt, choice)));
+        await new AnswerRun(model, http).RunAsync([.. answers], request.Answer.Stream, new NativeFormat(head, request, texts, model.TokenTexts));
     }
 
     private static bool HasGapTokens(ServedModel model) => model.Vocabulary.Special is { FimPrefix: >= 0, FimSuffix: >= 0, FimMiddle: >= 0 };

@@ -1,51 +1,44 @@
 using System.Buffers;
-using System.Text;
+using System.Collections.Immutable;
 using System.Text.Json;
 using FinerCut.Worker.Batching;
 using FinerCut.Worker.OpenAi;
 
 namespace FinerCut.Worker.LlamaServer;
 
-/// <summary>llama-server's own shape of an answer, whole and as events.</summary>
-/// <param name="prompt">As it was given; repeated at the end.</param>
-internal sealed class NativeFormat(AnswerHead head, NativeRequest request, string prompt, TokenTexts texts) : IAnswerFormat
+/// <summary>llama-server's own shape of an answer, whole and as events. Several answers are told apart by "index", and an array where they are whole.</summary>
+/// <param name="prompts">As they were given; repeated at the end. Each has as many answers as the request asks for.</param>
+internal sealed class NativeFormat(AnswerHead head, NativeRequest request, ImmutableArray<string> prompts, TokenTexts texts) : IAnswerFormat
 {
-    private readonly EventFrames _frames = new((json, mark) =>
-    {
-        json.WriteStartObject();
-        json.WriteNumber("index", 0);
-        json.WriteString("content", mark);
-        json.WriteBoolean("stop", false);
-        json.WriteEndObject();
-    });
-
-    private bool _hasNewLine;
+    private readonly Dictionary<int, EventFrames> _frames = [];
+    private readonly HashSet<int> _hasNewLine = [];
+    private readonly NativeTokens _tokens = new(request, texts);
 
     public void Open(IBufferWriter<byte> stream, int choice)
     {
     }
 
+    public void Report(IBufferWriter<byte> stream, int choice, PromptProgress progress) =>
+        EventFrames.Write(stream, json => WritePart(json, choice, [], () => AnswerJson.Progress(json, progress)));
+
     public void Append(IBufferWriter<byte> stream, int choice, Parcel parcel)
     {
-        _hasNewLine |= parcel.Text.WrittenSpan.Contains((byte)'\n');
-        if (request.Answer.TopLogprobs is null)
+        if (parcel.Text.WrittenSpan.Contains((byte)'\n')) _hasNewLine.Add(choice);
+        if (request.Answer.TopLogprobs is null && parcel.Figures is null)
         {
-            _frames.Write(stream, parcel.Text.WrittenSpan);
+            Frames(choice).Write(stream, parcel.Text.WrittenSpan);
             return;
         }
 
-        EventFrames.Write(stream, json =>
+        EventFrames.Write(stream, json => WritePart(json, choice, parcel.Text.WrittenSpan, () =>
         {
-            json.WriteStartObject();
-            json.WriteNumber("index", 0);
-            json.WriteString("content", parcel.Text.WrittenSpan);
-            WriteTokens(json, parcel.Logprobs);
-            json.WriteBoolean("stop", false);
-            json.WriteEndObject();
-        });
+            _tokens.Write(json, parcel.Logprobs);
+            if (parcel.Figures is { } figures) AnswerJson.Timings(json, figures);
+        }));
     }
 
-    public void Close(IBufferWriter<byte> stream, int choice, GenerationEnd end) => EventFrames.Write(stream, json => WriteEnd(json, default, [], end));
+    public void Close(IBufferWriter<byte> stream, int choice, GenerationEnd end) =>
+        EventFrames.Write(stream, json => WriteEnd(json, new Answer(choice, default, [], end)));
 
     public void Complete(IBufferWriter<byte> stream, IReadOnlyList<GenerationEnd> ends)
     {
@@ -53,24 +46,87 @@ internal sealed class NativeFormat(AnswerHead head, NativeRequest request, strin
 
     public void Whole(IBufferWriter<byte> body, IReadOnlyList<Answer> answers) => OpenAiJson.Write(body, json =>
     {
-        _hasNewLine = answers[0].Text.Span.Contains((byte)'\n');
-        WriteEnd(json, answers[0].Text.Span, answers[0].Logprobs, answers[0].End);
+        if (answers.Count > 1) json.WriteStartArray();
+        foreach (var answer in answers)
+        {
+            if (answer.Text.Span.Contains((byte)'\n')) _hasNewLine.Add(answer.Choice);
+            WriteEnd(json, answer);
+        }
+
+        if (answers.Count > 1) json.WriteEndArray();
     });
 
-    private void WriteEnd(Utf8JsonWriter json, ReadOnlySpan<byte> text, IReadOnlyList<TokenLogprob> logprobs, GenerationEnd end)
+    private EventFrames Frames(int choice)
+    {
+        if (_frames.TryGetValue(choice, out var frames)) return frames;
+        return _frames[choice] = new EventFrames((json, mark) =>
+        {
+            json.WriteStartObject();
+            json.WriteNumber("index", choice);
+            json.WriteString("content", mark);
+            json.WriteBoolean("stop", false);
+            json.WriteEndObject();
+        });
+    }
+
+    private static void WritePart(Utf8JsonWriter json, int choice, ReadOnlySpan<byte> text, Action members)
     {
         json.WriteStartObject();
-        json.WriteNumber("index", 0);
+        json.WriteNumber("index", choice);
         json.WriteString("content", text);
-        WriteTokens(json, logprobs);
+        members();
+        json.WriteBoolean("stop", false);
+        json.WriteEndObject();
+    }
+
+    private void WriteEnd(Utf8JsonWriter json, Answer answer)
+    {
+        if (request.Fields.IsEmpty)
+        {
+            WriteAll(json, answer);
+            return;
+        }
+
+        var buffer = new ArrayBufferWriter<byte>(1024);
+        OpenAiJson.Write(buffer, all => WriteAll(all, answer));
+        using var whole = JsonDocument.Parse(buffer.WrittenMemory);
+        json.WriteStartObject();
+        foreach (var path in request.Fields.Distinct())
+        {
+            // A field that is not there is left out, as in llama-server.
+            if (Find(whole.RootElement, path) is not { } value) continue;
+            json.WritePropertyName(path);
+            value.WriteTo(json);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static JsonElement? Find(JsonElement value, string path)
+    {
+        foreach (var name in path.Split('/'))
+        {
+            if (value.ValueKind != JsonValueKind.Object || !value.TryGetProperty(name, out value)) return null;
+        }
+
+        return value;
+    }
+
+    private void WriteAll(Utf8JsonWriter json, Answer answer)
+    {
+        var end = answer.End;
+        json.WriteStartObject();
+        json.WriteNumber("index", answer.Choice);
+        json.WriteString("content", answer.Text.Span);
+        _tokens.Write(json, answer.Logprobs);
         json.WriteNumber("id_slot", end.Figures.Sequence);
         json.WriteBoolean("stop", true);
         json.WriteString("model", head.Model);
         json.WriteNumber("tokens_predicted", end.Figures.CompletionTokens);
         json.WriteNumber("tokens_evaluated", end.Figures.PromptTokens);
         WriteSettings(json);
-        json.WriteString("prompt", prompt);
-        json.WriteBoolean("has_new_line", _hasNewLine);
+        json.WriteString("prompt", prompts[answer.Choice / request.Answer.Choices]);
+        json.WriteBoolean("has_new_line", _hasNewLine.Contains(answer.Choice));
         // Ended by the context alone, or with its middle forgotten.
         json.WriteBoolean("truncated", end.Figures.Shifted > 0 || (end.Kind == FinishKind.Length && end.Figures.CompletionTokens < (request.Answer.MaxTokens ?? int.MaxValue)));
         json.WriteString("stop_type", end.Kind == FinishKind.Length ? "limit" : end.StopIndex >= 0 ? "word" : "eos");
@@ -92,43 +148,18 @@ internal sealed class NativeFormat(AnswerHead head, NativeRequest request, strin
         json.WriteNumber("min_p", sampling.MinP);
         json.WriteBoolean("ignore_eos", request.Answer.IgnoreEos);
         json.WriteBoolean("stream", request.Answer.Stream);
-        json.WriteEndObject();
-    }
-
-    private void WriteTokens(Utf8JsonWriter json, IReadOnlyList<TokenLogprob> entries)
-    {
-        json.WriteStartArray("tokens");
-        if (request.ReturnsTokens) foreach (var entry in entries) json.WriteNumberValue(entry.Token);
-        json.WriteEndArray();
-        if (!request.ReturnsProbabilities || entries.Count == 0) return;
-        json.WriteStartArray("completion_probabilities");
-        foreach (var entry in entries)
+        json.WriteStartArray("logit_bias");
+        foreach (var (token, bias) in sampling.LogitBias ?? new Dictionary<int, float>())
         {
             json.WriteStartObject();
-            WriteToken(json, entry.Token, entry.Logprob);
-            json.WriteStartArray("top_logprobs");
-            foreach (var other in entry.Top)
-            {
-                json.WriteStartObject();
-                WriteToken(json, other.Token, other.Logprob);
-                json.WriteEndObject();
-            }
-
-            json.WriteEndArray();
+            json.WriteNumber("token", token);
+            // JSON has no infinity: null is a token that is forbidden.
+            if (float.IsFinite(bias)) json.WriteNumber("bias", bias);
+            else json.WriteNull("bias");
             json.WriteEndObject();
         }
 
         json.WriteEndArray();
-    }
-
-    private void WriteToken(Utf8JsonWriter json, int token, float logprob)
-    {
-        var bytes = texts.Bytes(token);
-        json.WriteNumber("id", token);
-        json.WriteString("token", Encoding.UTF8.GetString(bytes));
-        json.WriteStartArray("bytes");
-        foreach (var value in bytes) json.WriteNumberValue(value);
-        json.WriteEndArray();
-        json.WriteNumber("logprob", float.IsNegativeInfinity(logprob) ? -9999 : logprob);
+        json.WriteEndObject();
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text;
 using System.Text.Json;
+using FinerCut.Worker.Batching;
 using FinerCut.Worker.Chats;
 using FinerCut.Worker.Grammars;
 using FinerCut.Worker.OpenAi;
@@ -8,11 +9,20 @@ using FinerCut.Worker.OpenAi;
 namespace FinerCut.Worker.LlamaServer;
 
 /// <summary>A body of /completion or /infill, checked.</summary>
+/// <param name="Prompts">Each gets <see cref="AnswerFields.Choices"/> answers; empty for /infill, which has one.</param>
 /// <param name="ReturnsTokens">Token ids beside the text.</param>
 /// <param name="ReturnsProbabilities">n_probs was asked for.</param>
-internal sealed record NativeRequest(AnswerFields Answer, TextPrompt Prompt, bool ReturnsTokens, bool ReturnsProbabilities)
+internal sealed record NativeRequest(AnswerFields Answer, ImmutableArray<TextPrompt> Prompts, bool ReturnsTokens, bool ReturnsProbabilities)
 {
     private const int MostProbabilities = 100;
+    private const int MostFields = 64;
+    private const int LongestField = 256;
+
+    /// <summary>Probabilities are those that tokens were drawn by.</summary>
+    public bool AfterSampling { get; private init; }
+
+    /// <summary>Members of the answer to give, as paths with slashes; empty = all.</summary>
+    public ImmutableArray<string> Fields { get; private init; } = [];
 
     /// <summary>What /infill is to fill: before, behind, and what stands in other files.</summary>
     public (string Prefix, string Suffix, string Extra)? Gap { get; private init; }
@@ -23,14 +33,15 @@ internal sealed record NativeRequest(AnswerFields Answer, TextPrompt Prompt, boo
         var body = new FieldReader(root);
         var gap = isInfill ? ReadGap(body) : default((string, string, string)?);
         var prompts = isInfill ? [] : TextPrompts.Read(body, "prompt", limits.VocabularySize);
-        if (prompts.Length > 1) body.Fault("prompt", "takes one prompt here; /v1/completions takes several.", "unsupported_parameter");
         var probabilities = (int)(body.Integer("n_probs", 0, MostProbabilities) ?? 0);
         var tokens = body.Flag("return_tokens") ?? false;
-        body.Refuse("response_fields", "an empty array", value => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
+        var afterSampling = body.Flag("post_sampling_probs") ?? false;
+        var fields = body.Texts("response_fields", MostFields, LongestField);
         body.Refuse("n_indent", "0", value => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var indent) && indent == 0);
         var grammar = ReadSchema(body);
         var answer = AnswerFields.Read(body, limits, isChat: true);
-        if (answer.Choices != 1) body.Fault("n", "must be 1 here; /v1/completions gives several answers.", "invalid_value");
+        var asked = Math.Max(1, prompts.Length) * answer.Choices;
+        if (asked > limits.MostChoices) body.Fault("prompt", $"and \"n\" ask for {asked} answers; at most {limits.MostChoices} are given.", "invalid_value");
         if (grammar is not null && answer.Sampling.Grammar is not null) body.Fault("grammar", "cannot be used together with json_schema.", "invalid_value");
         body.Close();
         body.ThrowIfFaulty();
@@ -41,11 +52,15 @@ internal sealed record NativeRequest(AnswerFields Answer, TextPrompt Prompt, boo
                 TopLogprobs = probabilities > 0 ? probabilities : tokens ? 0 : null,
                 Sampling = grammar is null ? answer.Sampling : answer.Sampling with { Grammar = grammar },
             },
-            prompts.IsEmpty ? default : prompts[0],
+            prompts,
             tokens,
             probabilities > 0)
-        { Gap = gap };
+        { Gap = gap, AfterSampling = afterSampling, Fields = fields };
     }
+
+    /// <summary>One generation of this request.</summary>
+    public GenerationRequest ToRequest(ImmutableArray<int> prompt, int choice) =>
+        Answer.ToRequest(prompt, choice) with { AfterSampling = AfterSampling && ReturnsProbabilities };
 
     private static string? ReadSchema(FieldReader body)
     {

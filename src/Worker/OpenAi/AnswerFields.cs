@@ -19,6 +19,9 @@ public sealed record RequestLimits(int VocabularySize, ImmutableArray<int> EndTo
 
     /// <summary>Tokens to keep where the context is shifted, for requests that do not say.</summary>
     public int Keep { get; init; }
+
+    /// <summary>Sequences of the context, which id_slot may name.</summary>
+    public int Sequences { get; init; } = 1;
 }
 
 /// <summary>The part of a body that chat and text completions have in common. Immutable.</summary>
@@ -54,6 +57,15 @@ public sealed record AnswerFields
     /// <summary>Tokens that stay where the context is shifted; -1 = the prompt.</summary>
     public int Keep { get; init; }
 
+    /// <summary>The sequence that llama-server's id_slot asks for; -1 = any.</summary>
+    public int Sequence { get; init; } = -1;
+
+    /// <summary>Timings in every event of a stream.</summary>
+    public bool TimesTokens { get; init; }
+
+    /// <summary>Events that tell how far the prompt is.</summary>
+    public bool ReportsProgress { get; init; }
+
     /// <param name="isChat">Chat names log-probabilities by two fields, text completions by one.</param>
     public static AnswerFields Read(FieldReader body, RequestLimits limits, bool isChat)
     {
@@ -76,6 +88,9 @@ public sealed record AnswerFields
             CachePrompt = body.Flag("cache_prompt") ?? true,
             Adapters = AdapterEndpoints.Read(body, "lora", limits.Adapters),
             Keep = (int)(body.Integer("n_keep", -1, int.MaxValue) ?? limits.Keep),
+            Sequence = (int)(body.Integer("id_slot", -1, limits.Sequences - 1) ?? -1),
+            TimesTokens = ReadTimes(body),
+            ReportsProgress = ReadProgress(body, stream),
         };
     }
 
@@ -92,6 +107,9 @@ public sealed record AnswerFields
         CachePrompt = CachePrompt,
         Adapters = Adapters,
         Keep = Keep,
+        Sequence = Sequence,
+        TimesTokens = Stream && TimesTokens,
+        ReportsProgress = ReportsProgress,
     };
 
     /// <summary>One generation of this request, for a chat.</summary>
@@ -107,11 +125,18 @@ public sealed record AnswerFields
         body.Accept(
             "model", "user", "metadata", "store", "service_tier", "prompt_cache_key", "prompt_cache_retention", "safety_identifier");
         body.Refuse("best_of", "1", value => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var count) && count == 1);
-        body.Refuse("id_slot", "-1", value => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var slot) && slot == -1);
-        body.Refuse("timings_per_token", "false", IsFalse);
-        body.Refuse("return_progress", "false", IsFalse);
-        body.Refuse("post_sampling_probs", "false", IsFalse);
         body.Refuse("stream_tokens", "false", IsFalse);
+        body.Refuse("verbose", "false", IsFalse);
+    }
+
+    /// <summary>A whole answer has them in any case.</summary>
+    internal static bool ReadTimes(FieldReader body) => body.Flag("timings_per_token") ?? false;
+
+    internal static bool ReadProgress(FieldReader body, bool stream)
+    {
+        var wanted = body.Flag("return_progress") ?? false;
+        if (wanted && !stream) body.Fault("return_progress", "is only allowed together with \"stream\": true.", "invalid_value");
+        return wanted && stream;
     }
 
     internal static bool IsFalse(JsonElement value) => value.ValueKind == JsonValueKind.False;

@@ -61,6 +61,7 @@ internal static class AnswerJson
                 json.WriteStartArray("choices");
                 json.WriteEndArray();
                 Usage(json, ends, fields.Choices);
+                Timings(json, ends[0].Figures);
                 json.WriteEndObject();
             });
         }
@@ -94,6 +95,17 @@ internal static class AnswerJson
             json.WriteNumber($"{name}_per_token_ms", tokens == 0 ? 0 : Round(time.TotalMilliseconds / tokens));
             json.WriteNumber($"{name}_per_second", time == TimeSpan.Zero ? 0 : Round(tokens / time.TotalSeconds));
         }
+    }
+
+    /// <summary>llama-server's account of a prompt at work.</summary>
+    public static void Progress(Utf8JsonWriter json, PromptProgress progress)
+    {
+        json.WriteStartObject("prompt_progress");
+        json.WriteNumber("total", progress.Total);
+        json.WriteNumber("cache", progress.Cached);
+        json.WriteNumber("processed", progress.Processed);
+        json.WriteNumber("time_ms", (long)progress.Time.TotalMilliseconds);
+        json.WriteEndObject();
     }
 
     private static double Round(double value) => Math.Round(value, 3);

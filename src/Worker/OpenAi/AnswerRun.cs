@@ -51,7 +51,7 @@ internal sealed class AnswerRun(ServedModel model, HttpContext http)
                 if (ends[i] is not null) continue;
                 parcel.Clear();
                 parcel = generations[i].Outbox.Take(parcel);
-                if (parcel is { Tokens: 0, End: null }) continue;
+                if (parcel is { Tokens: 0, End: null, Progress.Count: 0 }) continue;
                 if (Failure(parcel.End) is { } error)
                 {
                     if (!started) throw new ApiException(error);
@@ -64,6 +64,7 @@ internal sealed class AnswerRun(ServedModel model, HttpContext http)
                 started = true;
                 if (!opened[i]) format.Open(body, i);
                 opened[i] = true;
+                foreach (var progress in parcel.Progress) format.Report(body, i, progress);
                 if (parcel.Text.WrittenCount > 0 || parcel.Logprobs.Count > 0) format.Append(body, i, parcel);
                 if (parcel.End is not { } end) continue;
                 format.Close(body, i, end);

@@ -14,6 +14,9 @@ public sealed record ApiError(int Status, string Type, string Message, string? P
     /// <summary>Seconds after which the client may try again; null = no advice.</summary>
     public int? RetryAfterSeconds { get; init; }
 
+    /// <summary>Tokens of a prompt and of the context that it does not fit into; null for other errors. llama-server's clients shorten the prompt by them.</summary>
+    public (int Prompt, int Context)? Overflow { get; init; }
+
     public static ApiError Invalid(string message, string? param, string code = "invalid_value") =>
         new(400, "invalid_request_error", message, param, code);
 
@@ -28,7 +31,8 @@ public sealed record ApiError(int Status, string Type, string Message, string? P
         "invalid_request_error",
         $"This model's context is {contextLength} tokens, and the prompt alone has {promptTokens}. Shorten the prompt, or serve with a larger --ctx-size.",
         "messages",
-        "context_length_exceeded");
+        "context_length_exceeded")
+    { Overflow = (promptTokens, contextLength) };
 
     /// <summary>{"error":{...}} as UTF-8 JSON.</summary>
     /// <param name="typed">With "type": "error" beside it, as Anthropic's clients expect it.</param>
@@ -42,6 +46,12 @@ public sealed record ApiError(int Status, string Type, string Message, string? P
         json.WriteString("type", Type);
         json.WriteString("param", Param);
         json.WriteString("code", Code);
+        if (Overflow is { } overflow)
+        {
+            json.WriteNumber("n_prompt_tokens", overflow.Prompt);
+            json.WriteNumber("n_ctx", overflow.Context);
+        }
+
         json.WriteEndObject();
         json.WriteEndObject();
     }

@@ -21,15 +21,18 @@ internal sealed class ChatFormat(AnswerHead head, AnswerFields fields, ChatPlan 
         delta.WriteString("content", plan.IsPlain ? "" : null);
     }));
 
+    public void Report(IBufferWriter<byte> stream, int choice, PromptProgress progress) =>
+        EventFrames.Write(stream, json => WriteChunk(json, choice, null, _ => { }, tail: () => AnswerJson.Progress(json, progress)));
+
     public void Append(IBufferWriter<byte> stream, int choice, Parcel parcel)
     {
         if (!plan.IsPlain)
         {
-            WritePieces(stream, choice, (_answers[choice] ??= plan.Read()).Push(parcel.Text.WrittenSpan), parcel.Logprobs);
+            WritePieces(stream, choice, (_answers[choice] ??= plan.Read()).Push(parcel.Text.WrittenSpan), parcel.Logprobs, parcel.Figures);
             return;
         }
 
-        if (fields.TopLogprobs is null)
+        if (fields.TopLogprobs is null && parcel.Figures is null)
         {
             var frames = _frames[choice] ??= new EventFrames((json, mark) => WriteChunk(json, choice, null, delta => delta.WriteString("content", mark)));
             frames.Write(stream, parcel.Text.WrittenSpan);
@@ -37,13 +40,16 @@ internal sealed class ChatFormat(AnswerHead head, AnswerFields fields, ChatPlan 
         }
 
         EventFrames.Write(stream, json => WriteChunk(
-            json, choice, null, delta => delta.WriteString("content", parcel.Text.WrittenSpan), () => WriteLogprobs(json, parcel.Logprobs)));
+            json, choice, null, delta => delta.WriteString("content", parcel.Text.WrittenSpan),
+            fields.TopLogprobs is null ? null : () => WriteLogprobs(json, parcel.Logprobs), Timings(json, parcel.Figures)));
     }
+
+    private static Action? Timings(Utf8JsonWriter json, GenerationFigures? figures) => figures is null ? null : () => AnswerJson.Timings(json, figures);
 
     public void Close(IBufferWriter<byte> stream, int choice, GenerationEnd end)
     {
         var answer = _answers[choice];
-        if (answer is not null) WritePieces(stream, choice, answer.Finish(), []);
+        if (answer is not null) WritePieces(stream, choice, answer.Finish(), [], null);
         EventFrames.Write(stream, json => WriteChunk(
             json, choice, FinishReason(end, answer?.HasCalls == true), _ => { }, tail: () => AnswerJson.Timings(json, end.Figures)));
     }
@@ -81,18 +87,18 @@ internal sealed class ChatFormat(AnswerHead head, AnswerFields fields, ChatPlan 
         hasCalls && end.Kind == FinishKind.Stop ? "tool_calls" : AnswerJson.FinishReason(end);
 
     /// <summary>One chunk a piece; log-probabilities go with the first, or alone where the tokens have given nothing yet.</summary>
-    private void WritePieces(IBufferWriter<byte> stream, int choice, IReadOnlyList<AnswerDelta> pieces, List<TokenLogprob> logprobs)
+    private void WritePieces(IBufferWriter<byte> stream, int choice, IReadOnlyList<AnswerDelta> pieces, List<TokenLogprob> logprobs, GenerationFigures? figures)
     {
         var entries = fields.TopLogprobs is null || logprobs.Count == 0 ? null : logprobs;
         foreach (var piece in pieces)
         {
             var own = entries;
             EventFrames.Write(stream, json => WriteChunk(
-                json, choice, null, _ => AnswerPartsJson.WriteDelta(json, piece), own is null ? null : () => WriteLogprobs(json, own)));
+                json, choice, null, _ => AnswerPartsJson.WriteDelta(json, piece), own is null ? null : () => WriteLogprobs(json, own), Timings(json, figures)));
             entries = null;
         }
 
-        if (entries is { } left) EventFrames.Write(stream, json => WriteChunk(json, choice, null, _ => { }, () => WriteLogprobs(json, left)));
+        if (entries is { } left) EventFrames.Write(stream, json => WriteChunk(json, choice, null, _ => { }, () => WriteLogprobs(json, left), Timings(json, figures)));
     }
 
     private void WriteChunk(Utf8JsonWriter json, int choice, string? finish, Action<Utf8JsonWriter> delta, Action? logprobs = null, Action? tail = null)

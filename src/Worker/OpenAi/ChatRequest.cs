@@ -36,6 +36,7 @@ internal sealed record ChatRequest(AnswerFields Answer, ChatInput Input)
 
     private static void RefuseFeatures(FieldReader body)
     {
+        body.Refuse("post_sampling_probs", "false; /completion has them", AnswerFields.IsFalse);
         body.Refuse("functions", "an empty array; use tools", value => value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
         body.Refuse("function_call", "\"none\"; use tool_choice", value => value.ValueKind == JsonValueKind.String && value.ValueEquals("none"));
         body.Refuse("modalities", "[\"text\"]", value =>

@@ -23,7 +23,7 @@ internal sealed class CompletionEndpoints(WorkerState state, TimeProvider clock)
         var model = state.Require();
         using var body = await http.ReadJsonAsync();
         var request = TextRequest.Read(body.RootElement, model.Limits);
-        var prompts = request.Prompts.Select(prompt => prompt.Text is null ? prompt.Tokens : model.TokenizePlain(prompt.Text)).ToArray();
+        var prompts = request.Prompts.Select(prompt => model.TokenizePlain(prompt)).ToArray();
         ImmutableArray<string> echoes = request.Echo ? [.. request.Prompts.Select((prompt, i) => prompt.Text ?? model.Detokenize(prompts[i].AsSpan()))] : [];
         var format = new TextFormat(Head(model, "cmpl"), request.Answer, echoes, model.TokenTexts);
         var generations = prompts.SelectMany(prompt => Enumerable.Range(0, request.Answer.Choices).Select(choice => request.Answer.ToRequest(prompt, choice)));

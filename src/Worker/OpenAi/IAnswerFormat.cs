@@ -15,6 +15,11 @@ internal interface IAnswerFormat
     /// <summary>What comes before a choice's first text; may be nothing.</summary>
     void Open(IBufferWriter<byte> stream, int choice);
 
+    /// <summary>How far the prompt of a choice is, where the client asked for that; comes before its first text.</summary>
+    void Report(IBufferWriter<byte> stream, int choice, PromptProgress progress)
+    {
+    }
+
     /// <summary>Text and log-probabilities that have come since; the parcel is not empty.</summary>
     void Append(IBufferWriter<byte> stream, int choice, Parcel parcel);
 

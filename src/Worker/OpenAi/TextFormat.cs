@@ -19,9 +19,20 @@ internal sealed class TextFormat(AnswerHead head, AnswerFields fields, Immutable
         if (Echo(choice) is { Length: > 0 } echo) Frames(choice).Write(stream, Encoding.UTF8.GetBytes(echo));
     }
 
+    public void Report(IBufferWriter<byte> stream, int choice, PromptProgress progress) => EventFrames.Write(stream, json =>
+    {
+        json.WriteStartObject();
+        head.Write(json, Kind);
+        json.WriteStartArray("choices");
+        WriteChoice(json, choice, () => json.WriteString("text", ""), [], null);
+        json.WriteEndArray();
+        AnswerJson.Progress(json, progress);
+        json.WriteEndObject();
+    });
+
     public void Append(IBufferWriter<byte> stream, int choice, Parcel parcel)
     {
-        if (fields.TopLogprobs is null)
+        if (fields.TopLogprobs is null && parcel.Figures is null)
         {
             Frames(choice).Write(stream, parcel.Text.WrittenSpan);
             return;
@@ -34,6 +45,7 @@ internal sealed class TextFormat(AnswerHead head, AnswerFields fields, Immutable
             json.WriteStartArray("choices");
             WriteChoice(json, choice, () => json.WriteString("text", parcel.Text.WrittenSpan), parcel.Logprobs, null);
             json.WriteEndArray();
+            if (parcel.Figures is { } figures) AnswerJson.Timings(json, figures);
             json.WriteEndObject();
         });
     }

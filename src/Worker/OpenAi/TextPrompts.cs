@@ -4,9 +4,16 @@ using System.Text.Json;
 namespace FinerCut.Worker.OpenAi;
 
 /// <summary>One prompt of a text completion: text, or token ids as they are.</summary>
-public readonly record struct TextPrompt(string? Text, ImmutableArray<int> Tokens);
+public readonly record struct TextPrompt(string? Text, ImmutableArray<int> Tokens)
+{
+    /// <summary>Texts and token ids in turn; null = it is one of both.</summary>
+    public IReadOnlyList<TextPrompt>? Parts { get; init; }
+}
 
-/// <summary>Texts as OpenAI's endpoints take them: a string, an array of strings, token ids, or several lists of those.</summary>
+/// <summary>
+/// Texts as OpenAI's endpoints take them: a string, an array of strings, token ids, or several lists of those. As in llama-server, a list may hold texts and
+/// token ids in turn; an outer one does where it has a token id.
+/// </summary>
 public static class TextPrompts
 {
     private const int MostPrompts = 128;
@@ -28,7 +35,7 @@ public static class TextPrompts
             return [];
         }
 
-        if (prompt[0].ValueKind == JsonValueKind.Number) return ReadTokens(body, name, prompt, vocabularySize) is { } tokens ? [new TextPrompt(null, tokens)] : [];
+        if (prompt.EnumerateArray().Any(item => item.ValueKind == JsonValueKind.Number)) return ReadList(body, name, prompt, vocabularySize) is { } list ? [list] : [];
         if (prompt.GetArrayLength() > MostPrompts)
         {
             body.Fault(name, $"takes at most {MostPrompts} prompts, not {prompt.GetArrayLength()}.", "invalid_value");
@@ -40,13 +47,13 @@ public static class TextPrompts
         {
             var path = $"{name}[{i}]";
             if (prompt[i].ValueKind == JsonValueKind.String) prompts.Add(new TextPrompt(body.Decode(path, prompt[i]) ?? "", []));
-            else if (ReadTokens(body, path, prompt[i], vocabularySize) is { } ids) prompts.Add(new TextPrompt(null, ids));
+            else if (ReadList(body, path, prompt[i], vocabularySize) is { } list) prompts.Add(list);
         }
 
         return prompts.ToImmutable();
     }
 
-    private static ImmutableArray<int>? ReadTokens(FieldReader body, string path, JsonElement value, int vocabularySize)
+    private static TextPrompt? ReadList(FieldReader body, string path, JsonElement value, int vocabularySize)
     {
         if (value.ValueKind != JsonValueKind.Array || value.GetArrayLength() == 0)
         {
@@ -54,19 +61,35 @@ public static class TextPrompts
             return null;
         }
 
-        var tokens = ImmutableArray.CreateBuilder<int>(value.GetArrayLength());
+        var parts = ImmutableArray.CreateBuilder<TextPrompt>();
+        var tokens = ImmutableArray.CreateBuilder<int>();
+        var at = 0;
         foreach (var item in value.EnumerateArray())
         {
-            if (item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var id) && id >= 0 && id < vocabularySize)
+            var place = $"{path}[{at++}]";
+            if (item.ValueKind == JsonValueKind.String)
+            {
+                CloseTokens();
+                if (body.Decode(place, item) is not { } text) return null;
+                parts.Add(new TextPrompt(text, []));
+            }
+            else if (item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out var id) && id >= 0 && id < vocabularySize)
             {
                 tokens.Add(id);
-                continue;
             }
-
-            body.Fault($"{path}[{tokens.Count}]", $"must be a token id from 0 to {vocabularySize - 1}.", "invalid_value");
-            return null;
+            else
+            {
+                body.Fault(place, $"must be a token id from 0 to {vocabularySize - 1}, or a text.", "invalid_value");
+                return null;
+            }
         }
 
-        return tokens.MoveToImmutable();
+        CloseTokens();
+        return parts.Count == 1 ? parts[0] : new TextPrompt(null, []) { Parts = parts.ToArray() };
+
+        void CloseTokens()
+        {
+            if (tokens.Count > 0) parts.Add(new TextPrompt(null, tokens.DrainToImmutable()));
+        }
     }
 }

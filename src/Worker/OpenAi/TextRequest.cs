@@ -15,6 +15,7 @@ public sealed record TextRequest(AnswerFields Answer, ImmutableArray<TextPrompt>
         var prompts = TextPrompts.Read(body, "prompt", limits.VocabularySize);
         var echo = body.Flag("echo") ?? false;
         body.Refuse("suffix", "an empty string", value => value.ValueKind == JsonValueKind.String && value.ValueEquals(""));
+        body.Refuse("post_sampling_probs", "false; /completion has them", AnswerFields.IsFalse);
         var answer = AnswerFields.Read(body, limits, isChat: false);
         if (echo && answer.TopLogprobs is not null) body.Fault("logprobs", "is not supported together with \"echo\".", "unsupported_parameter");
         if (prompts.Length * answer.Choices > limits.MostChoices)

@@ -70,6 +70,21 @@ internal sealed class TokenEndpoints(WorkerState state)
         });
     }
 
+    /// <summary>How long the prompt of a chat would be.</summary>
+    public async Task CountAsync(HttpContext http)
+    {
+        var model = state.Require();
+        using var document = await http.ReadJsonAsync();
+        var request = ChatRequest.Read(document.RootElement, model.Limits);
+        var count = ChatPlan.Build(model, request.Input).Prompt.Length;
+        await http.WriteJsonAsync(json =>
+        {
+            json.WriteStartObject();
+            json.WriteNumber("input_tokens", count);
+            json.WriteEndObject();
+        });
+    }
+
     private static int[] Tokens(FieldReader body, int vocabularySize)
     {
         if (body.Any("tokens") is not { ValueKind: JsonValueKind.Array } array)

@@ -13,6 +13,7 @@ internal sealed class ResponsesFormat(ResponseJson response, ChatPlan plan) : IA
 {
     private readonly List<ResponseItem> _items = [];
     private readonly AnswerText? _answer = plan.IsPlain ? null : plan.Read();
+    private GenerationFigures? _figures;
     private bool _isOpen;
     private int _number;
 
@@ -23,8 +24,15 @@ internal sealed class ResponsesFormat(ResponseJson response, ChatPlan plan) : IA
         if (_answer is null) Begin(stream, new ResponseItem(AnswerPart.Content));
     }
 
+    public void Report(IBufferWriter<byte> stream, int choice, PromptProgress progress) => Write(stream, "response.in_progress", json =>
+    {
+        WriteResponse(json, null);
+        AnswerJson.Progress(json, progress);
+    });
+
     public void Append(IBufferWriter<byte> stream, int choice, Parcel parcel)
     {
+        _figures = parcel.Figures;
         if (_answer is null) Delta(stream, Encoding.UTF8.GetString(parcel.Text.WrittenSpan));
         else foreach (var piece in _answer.Push(parcel.Text.WrittenSpan)) Add(stream, piece);
     }
@@ -34,7 +42,11 @@ internal sealed class ResponsesFormat(ResponseJson response, ChatPlan plan) : IA
         foreach (var piece in _answer?.Finish() ?? []) Add(stream, piece);
         if (_items.Count == 0) Begin(stream, new ResponseItem(AnswerPart.Content));
         End(stream, ResponseJson.Status(end));
-        Write(stream, $"response.{ResponseJson.Status(end)}", json => WriteResponse(json, end));
+        Write(stream, $"response.{ResponseJson.Status(end)}", json =>
+        {
+            WriteResponse(json, end);
+            AnswerJson.Timings(json, end.Figures);
+        });
     }
 
     public void Complete(IBufferWriter<byte> stream, IReadOnlyList<GenerationEnd> ends)
@@ -96,6 +108,7 @@ internal sealed class ResponsesFormat(ResponseJson response, ChatPlan plan) : IA
         {
             WritePlace(json, item);
             json.WriteString("delta", text);
+            if (_figures is { } figures) AnswerJson.Timings(json, figures);
             WriteLogprobs(json, item);
         });
     }

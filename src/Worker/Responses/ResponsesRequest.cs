@@ -21,10 +21,13 @@ internal sealed record ResponsesRequest(AnswerFields Answer, ChatInput Input, st
         var tools = ResponseTools.Read(body);
         var format = ReadText(body);
         var variables = ReadReasoning(body, traits);
+        var stream = body.Flag("stream") ?? false;
         var answer = new AnswerFields
         {
             Sampling = SamplingFields.Read(body, limits.VocabularySize, limits.DefaultSeed),
-            Stream = body.Flag("stream") ?? false,
+            Stream = stream,
+            TimesTokens = AnswerFields.ReadTimes(body),
+            ReportsProgress = AnswerFields.ReadProgress(body, stream),
             MaxTokens = (int?)body.Integer("max_output_tokens", 1, int.MaxValue),
             CachePrompt = body.Flag("cache_prompt") ?? true,
         };

@@ -51,9 +51,10 @@ public sealed class SequenceStore
     /// </summary>
     /// <param name="reuse">False computes everything afresh.</param>
     /// <param name="adapterSet">Only what was computed with the same adapter strengths can be reused.</param>
-    public Sequence? Take(ReadOnlySpan<int> prompt, bool reuse, int adapterSet = 0)
+    /// <param name="wanted">The sequence to work in, where nobody else does; -1 = any.</param>
+    public Sequence? Take(ReadOnlySpan<int> prompt, bool reuse, int adapterSet = 0, int wanted = -1)
     {
-        var sequence = Find(prompt, reuse, adapterSet);
+        var sequence = wanted >= 0 && _sequences[wanted] is { InUse: false } own ? Fill(own, prompt, reuse, adapterSet) : Find(prompt, reuse, adapterSet);
         if (sequence is not null) sequence.AdapterSet = adapterSet;
         return sequence;
     }
@@ -75,6 +76,15 @@ public sealed class SequenceStore
         }
 
         if (source is not null) Copy(source, target, common);
+        return Use(target);
+    }
+
+    /// <summary>This sequence, with what anybody has computed of the prompt's beginning in place of what it holds.</summary>
+    private Sequence Fill(Sequence target, ReadOnlySpan<int> prompt, bool reuse, int adapterSet)
+    {
+        var source = reuse ? Best(prompt, adapterSet, out var common) : None(out common);
+        CutTo(target, source == target ? common : 0);
+        if (source is not null && source != target && CanShare) Copy(source, target, common);
         return Use(target);
     }
 

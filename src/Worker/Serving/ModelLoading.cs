@@ -77,7 +77,7 @@ internal sealed class ModelLoading(ServeConfig config, ILlamaRuntime runtime, Wo
                 [.. Enumerable.Range(0, model.Vocabulary.Count).Where(model.Vocabulary.IsEndOfGeneration)],
                 config.Seed,
                 Math.Max(1, config.Parallel + config.QueueCapacity))
-            { Adapters = config.Engine.Adapters.Length, Keep = config.Engine.Keep };
+            { Adapters = config.Engine.Adapters.Length, Keep = config.Engine.Keep, Sequences = info.MaxSequences };
             var names = new ModelNames(config.Aliases[0], config.Aliases, config.Version, $"{runtime.Info.Adapter}-{runtime.Info.Version}");
             // Asked for before the loop's thread owns the session.
             var pooling = (session.GetService(typeof(IEmbeddings)) as IEmbeddings)?.Pooling;

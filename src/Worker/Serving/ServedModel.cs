@@ -55,6 +55,14 @@ internal sealed class ServedModel(ILlamaModel model, ModelNames names, ChatTempl
     /// <summary>Text of a plain completion, read as llama-server reads it: control tokens may be spelled out.</summary>
     public ImmutableArray<int> TokenizePlain(string text) => [.. Vocabulary.Tokenize(text, addSpecial: true, parseSpecial: true)];
 
+    /// <summary>A prompt in whatever form it came. Only its beginning is a beginning: later texts get no token of their own before them.</summary>
+    public ImmutableArray<int> TokenizePlain(TextPrompt prompt)
+    {
+        if (prompt.Text is { } text) return TokenizePlain(text);
+        if (prompt.Parts is not { } parts) return prompt.Tokens;
+        return [.. parts.SelectMany((part, i) => part.Text is { } own ? Vocabulary.Tokenize(own, addSpecial: i == 0, parseSpecial: true) : part.Tokens.AsEnumerable())];
+    }
+
     public string Detokenize(ReadOnlySpan<int> tokens)
     {
         var text = new ArrayBufferWriter<byte>(tokens.Length * 4 + 1);

@@ -96,6 +96,7 @@ internal sealed class WorkerServer : IAsyncDisposable
         Post(tokens.TokenizeAsync, "/tokenize");
         Post(tokens.DetokenizeAsync, "/detokenize");
         Post(tokens.ApplyTemplateAsync, "/apply-template");
+        Post(tokens.CountAsync, "/v1/chat/completions/input_tokens", "/chat/completions/input_tokens");
 
         void Get(RequestDelegate handler, params ReadOnlySpan<string> paths)
         {

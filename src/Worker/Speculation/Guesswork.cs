@@ -18,7 +18,8 @@ internal sealed class Guesswork(IDrafter? drafter, BatchConfig config, int outpu
         for (var i = 0; i < active.Count; i++)
         {
             active[i].Guesses.Clear();
-            if (shares[i] != 1 || active[i].Remaining != 1 || active[i].Generated == 0) continue;
+            // What a token was drawn from is known until the next draw only.
+            if (shares[i] != 1 || active[i].Remaining != 1 || active[i].Generated == 0 || active[i].Request.AfterSampling) continue;
             _decoding.Add(active[i]);
         }
 

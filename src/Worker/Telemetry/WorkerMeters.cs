@@ -26,6 +26,7 @@ public sealed class WorkerMeters
     private long _preempted;
     private long _guessed;
     private long _guessedRight;
+    private long _drafts;
     private LoopGauges _gauges = new(0, 0, 0, 0, 0);
 
     /// <summary>The loop's state after its last step.</summary>
@@ -61,6 +62,7 @@ public sealed class WorkerMeters
     {
         Interlocked.Add(ref _guessed, guessed);
         Interlocked.Add(ref _guessedRight, right);
+        Interlocked.Increment(ref _drafts);
     }
 
     public void OnRefused() => Interlocked.Increment(ref _refused);
@@ -85,6 +87,10 @@ public sealed class WorkerMeters
         var decodeSeconds = TimeSpan.FromTicks(Interlocked.Read(ref _decodeTicks)).TotalSeconds;
         var steps = Interlocked.Read(ref _steps);
         Counter(text, "llamacpp:prompt_tokens_total", "Prompt tokens computed.", _promptTokens);
+        Counter(text, "llamacpp:prompt_tokens_cached_total", "Prompt tokens taken from the prefix cache.", _cachedTokens);
+        Counter(text, "llamacpp:spec_decode_num_drafts_total", "Drafts of speculation.", _drafts);
+        Counter(text, "llamacpp:spec_decode_num_draft_tokens_total", "Tokens guessed by speculation.", _guessed);
+        Counter(text, "llamacpp:spec_decode_num_accepted_tokens_total", "Guessed tokens that were sampled.", _guessedRight);
         Counter(text, "llamacpp:prompt_seconds_total", "Seconds from start to first token, all requests.", promptSeconds);
         Counter(text, "llamacpp:tokens_predicted_total", "Tokens generated.", _generatedTokens);
         Counter(text, "llamacpp:tokens_predicted_seconds_total", "Seconds from first to last token, all requests.", decodeSeconds);

@@ -42,7 +42,6 @@ public class EngineTests(SharedWorkers workers)
     [InlineData("/slots/99999?action=erase", "{}", HttpStatusCode.BadRequest)]
     [InlineData("/slots/0?action=sing", "{}", HttpStatusCode.BadRequest)]
     [InlineData("/completion", "{\"prompt\":\"a\",\"lora\":[{\"id\":0,\"scale\":1}]}", HttpStatusCode.BadRequest)]
-    [InlineData("/completion", "{\"prompt\":[\"a\",\"b\"]}", HttpStatusCode.BadRequest)]
     [InlineData("/completion", "{\"prompt\":\"a\",\"json_schema\":{\"type\":\"string\",\"format\":\"colour\"}}", HttpStatusCode.BadRequest)]
     [InlineData("/lora-adapters", "{}", HttpStatusCode.BadRequest)]
     public async Task WhatIsNotThereIsSaidClearly(string path, string body, HttpStatusCode status)

@@ -68,7 +68,7 @@ public class RefusalTests(SharedWorkers workers)
     [InlineData("{\"prompt\":{}}", "prompt")]
     [InlineData("{\"prompt\":[-1]}", "prompt[0]")]
     [InlineData("{\"prompt\":[4294967296]}", "prompt[0]")]
-    [InlineData("{\"prompt\":[1,\"a\"]}", "prompt[1]")]
+    [InlineData("{\"prompt\":[1,true]}", "prompt[1]")]
     [InlineData("{\"prompt\":[[]]}", "prompt[0]")]
     [InlineData("{\"prompt\":\"a\",\"suffix\":\"b\"}", "suffix")]
     [InlineData("{\"prompt\":\"a\",\"best_of\":2}", "best_of")]
