@@ -17,6 +17,10 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
     private const int Headroom = 16;
 
     private readonly PromptPace _pace = new(config.Step);
+    private readonly SlowLane _lane = new();
+
+    /// <summary>Tokens of the last plan that were the slow lane's.</summary>
+    private int _slow;
 
     private int _lastSet;
 
@@ -82,11 +86,39 @@ internal sealed class Roster(SequenceStore store, BatchConfig config, TimeProvid
 
         adapterSet = NextSet();
         for (var i = 0; i < Active.Count; i++) items[i] = items[i] with { Held = items[i].Held || Active[i].AdapterSet != adapterSet };
-        StepPlanner.Plan(items, config.Step, _pace.Tokens, shares);
+        PlanLanes(items, shares);
     }
 
     /// <summary>What the last plan took to compute.</summary>
-    public void Record(int tokens, TimeSpan time) => _pace.Record(tokens, time);
+    public void Record(int tokens, TimeSpan time)
+    {
+        _pace.Record(tokens, time);
+        _lane.Record(tokens, _slow, time);
+    }
+
+    /// <summary>
+    /// While shorter requests wait for a place, prompts longer than a chunk slow down the answers that are to make room for them no more than their lane
+    /// allows. Where nothing decodes, nobody is slowed down.
+    /// </summary>
+    private void PlanLanes(Span<StepItem> items, Span<int> shares)
+    {
+        var decodes = false;
+        foreach (var item in items) decodes |= item is { Remaining: 1, Held: false };
+        var shortest = decodes && Waiting.Count > 0 ? Waiting.Min(generation => RankOf(generation)) : double.PositiveInfinity;
+        if (!_lane.IsOpen)
+        {
+            foreach (ref var item in items) item = item with { Held = item.Held || IsSlow(item) };
+        }
+
+        StepPlanner.Plan(items, config.Step, _pace.Tokens, shares);
+        _slow = 0;
+        for (var i = 0; i < items.Length; i++)
+        {
+            if (IsSlow(items[i])) _slow += shares[i];
+        }
+
+        bool IsSlow(StepItem item) => item.Remaining > config.Step.ChunkTokens && item.Rank > shortest;
+    }
 
     /// <summary>The sets of those at work take turns: a context computes with one at a time.</summary>
     private int NextSet()

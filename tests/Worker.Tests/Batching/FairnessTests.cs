@@ -18,17 +18,20 @@ public class FairnessTests
     private const int Long = 4000;
 
     [Theory]
-    [InlineData(24)]
-    [InlineData(1)]
-    public void OneClientWithLongPromptsRaisesTheOthersP99ByNoMoreThanTwice(int answerTokens)
+    [InlineData(24, 8)]
+    [InlineData(1, 8)]
+    [InlineData(24, 4)]
+    [InlineData(1, 4)]
+    [InlineData(100, 4)]
+    public void OneClientWithLongPromptsRaisesTheOthersP99ByNoMoreThanTwice(int answerTokens, int places)
     {
-        var alone = new Machine(8);
+        var alone = new Machine(places);
         alone.Run([.. Enumerable.Range(0, 7).Select(i => new Client(i, Short, answerTokens))], requests: 20);
-        var beside = new Machine(8);
+        var beside = new Machine(places);
         var longs = new Client(99, Long, 1);
         beside.Run([.. Enumerable.Range(0, 7).Select(i => new Client(i, Short, answerTokens)), longs], requests: 20);
         var (without, with) = (P99(alone.FirstTokens(Short)), P99(beside.FirstTokens(Short)));
-        TestContext.Current.TestOutputHelper?.WriteLine($"{answerTokens}: p99 {without} alone, {with} beside; long ones {string.Join(", ", beside.FirstTokens(Long))}");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{answerTokens}, {places} places: p99 {without} alone, {with} beside; long ones {string.Join(", ", beside.FirstTokens(Long))}");
         Assert.True(with <= 2 * without, $"p99 to first token: {without} alone, {with} beside");
     }
 
@@ -44,6 +47,20 @@ public class FairnessTests
         TestContext.Current.TestOutputHelper?.WriteLine($"{took} of at most {bound}");
         Assert.True(took <= bound, $"{took}, the bound is {bound}");
         Assert.True(took >= Long * TokenCost * 2, "the flood was no flood");
+    }
+
+    [Fact]
+    public void ALongPromptThatKeepsShorterOnesWaitingHasAQuarterOfTheTime()
+    {
+        var machine = new Machine(4);
+        var others = Enumerable.Range(0, 7).Select(i => new Client(i, Short, 24)).ToArray();
+        machine.Run([new Client(99, Long, 1), .. others], requests: 400, until: Long);
+        var took = Assert.Single(machine.FirstTokens(Long));
+        // A quarter of the time, and the wait for a place of its own.
+        var bound = 4 * Long * TokenCost * 1.3;
+        TestContext.Current.TestOutputHelper?.WriteLine($"{took} of at most {bound}");
+        Assert.True(took <= bound, $"{took}, the bound is {bound}");
+        Assert.True(took >= Long * TokenCost * 2, "nobody waited");
     }
 
     private static TimeSpan P99(IReadOnlyList<TimeSpan> times) => times.Order().ElementAt((int)Math.Ceiling(0.99 * times.Count) - 1);
