@@ -5,7 +5,8 @@ namespace FinerCut.ServeBench;
 /// <summary>What a render of the chat template costs a request: a conversation of ten turns through /apply-template, against /health for the way there and back.</summary>
 internal static class TemplateTime
 {
-    private const int WarmUp = 50;
+    /// <summary>After so many the engine's code has been compiled for good.</summary>
+    private const int WarmUp = 300;
 
     public static async Task RunAsync(HttpTarget target, int renders, CancellationToken stop)
     {

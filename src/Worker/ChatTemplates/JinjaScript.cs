@@ -62,7 +62,7 @@ internal sealed class JinjaScript : IDisposable
         _render = Guard(() =>
         {
             // The engine's own strftime_now, a function of the file, reads the wall clock and knows few directives: ours takes its place.
-            _engine.Execute($"var load = function (module, exports, now) {{\n{Library.Value}\nstrftime_now = now;\n{Undefined}\n}};", "jinja.cjs");
+            _engine.Execute($"var load = function (module, exports, now) {{\n{Library.Value}\nstrftime_now = now;\n{Undefined}\n{JinjaShortcuts.Script}\n}};", "jinja.cjs");
             var compile = _engine.Evaluate(Frame, "frame.js");
             var now = JsValue.FromObject(_engine, (Func<string, string>)(format => Strftime.Format(clock.GetLocalNow(), format)));
             return _engine.Invoke(compile, [JsValue.FromObject(_engine, source), now]);
