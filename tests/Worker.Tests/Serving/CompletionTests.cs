@@ -77,15 +77,21 @@ public class CompletionTests(SharedWorkers workers)
     [Fact]
     public async Task ACachedPrefixSaysTheSameAsAColdOne()
     {
-        var body = WithLogprobs(ChatBody("Count the planets and name each of them.", 24));
-        body["cache_prompt"] = false;
-        var cold = await workers.Real.AnswerAsync(Chat, body);
-        Assert.Equal(0, (int)cold["usage"]!["prompt_tokens_details"]!["cached_tokens"]!);
-        body["cache_prompt"] = true;
-        await workers.Real.AnswerAsync(Chat, body);
-        var warm = await workers.Real.AnswerAsync(Chat, body);
-        Assert.Equal((int)warm["usage"]!["prompt_tokens"]! - 1, (int)warm["usage"]!["prompt_tokens_details"]!["cached_tokens"]!);
-        Rounding.AssertSame([cold], [warm], Rounding.OfQuants);
+        // One answer alone may have its near tie at the beginning.
+        var (colds, warms) = (new List<JsonNode>(), new List<JsonNode>());
+        foreach (var question in (string[])["Count the planets and name each of them.", "What is the capital of France?", "Name three animals.", "Say hello to Anna."])
+        {
+            var body = WithLogprobs(ChatBody(question, 24));
+            body["cache_prompt"] = false;
+            colds.Add(await workers.Real.AnswerAsync(Chat, body));
+            Assert.Equal(0, (int)colds[^1]["usage"]!["prompt_tokens_details"]!["cached_tokens"]!);
+            body["cache_prompt"] = true;
+            await workers.Real.AnswerAsync(Chat, body);
+            warms.Add(await workers.Real.AnswerAsync(Chat, body));
+            Assert.Equal((int)warms[^1]["usage"]!["prompt_tokens"]! - 1, (int)warms[^1]["usage"]!["prompt_tokens_details"]!["cached_tokens"]!);
+        }
+
+        Rounding.AssertSame(colds, warms, Rounding.OfQuants);
     }
 
     [Fact]
