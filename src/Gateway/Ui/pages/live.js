@@ -66,7 +66,7 @@ function Chart({ title, times, lines }) {
     plot.current = new globalThis.uPlot({
       width: node.clientWidth, height: 180, legend: { show: false }, cursor: { show: false },
       series: [{}, ...lines.map(([label], index) => ({ label, stroke: colours[index], width: 2, value: (_, value) => number(value, 2) }))],
-      axes: [axis, { ...axis, size: 56 }], scales: { y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
+      axes: [axis, { ...axis, size: 56 }], scales: { x: { range: (_, low, high) => [Math.min(low, high - 60), high] }, y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
     }, [times, ...lines.map(([, values]) => values)], node);
     const watch = new ResizeObserver(() => plot.current.setSize({ width: node.clientWidth, height: 180 }));
     watch.observe(node);
