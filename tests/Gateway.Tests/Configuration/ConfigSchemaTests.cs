@@ -56,6 +56,13 @@ public class ConfigSchemaTests
             changes);
     }
 
+    [Theory]
+    [InlineData("Cluster:Secret")]
+    [InlineData("Cluster:Redis")]
+    [InlineData("Access:Postgres")]
+    public void A_diff_says_that_a_secret_changed_and_not_what_it_is(string path) =>
+        Assert.Equal(new ConfigChange(path, "(not shown)", "(not shown)", true), Assert.Single(ConfigDiff.Of(Of((path, "one")), Of((path, "two")))));
+
     private static IConfiguration Of(params (string Key, string Value)[] settings) =>
         new ConfigurationBuilder().AddInMemoryCollection(settings.Select(pair => KeyValuePair.Create(pair.Key, (string?)pair.Value))).Build();
 

@@ -49,7 +49,7 @@ public static partial class ConfigDiff
 
     private static string? Shown(string path, string? value) => value is not null && Secret().IsMatch(path) ? "(not shown)" : value;
 
-    [GeneratedRegex("(:|^)(Key|ApiKey|Postgres|Headers)$", RegexOptions.IgnoreCase)]
+    [GeneratedRegex("(:|^)(Key|ApiKey|Secret|Postgres|Redis|Headers)$", RegexOptions.IgnoreCase)]
     private static partial Regex Secret();
 
     [GeneratedRegex("^(Jobs:.+|Forwarding:(?!ConnectTimeoutSeconds$).+|Access:Queue:.+|Models:[^:]+:(DrainTimeoutSeconds|HedgeAfterSeconds|Pinned|UnloadAfterSeconds|Rollout:.+|Recording:(?!Enabled$).+))$", RegexOptions.IgnoreCase)]
