@@ -9,7 +9,7 @@ namespace FinerCut.Gateway;
 /// <summary>Verbs that are the Worker's: passed through with standard streams and exit code, so that users see one program.</summary>
 public static class WorkerVerbs
 {
-    public static readonly IReadOnlySet<string> Names = new HashSet<string>(StringComparer.Ordinal) { "prune", "eval", "bench", "gguf" };
+    public static readonly IReadOnlySet<string> Names = new HashSet<string>(StringComparer.Ordinal) { "prune", "score", "eval", "bench", "gguf" };
 
     /// <summary>What the Worker's parser takes for its own name: that of its program without the ending.</summary>
     public const string RootName = "FinerCut";

@@ -5,6 +5,7 @@ using FinerCut.Worker.Bench;
 using FinerCut.Worker.Eval;
 using FinerCut.Worker.Gguf;
 using FinerCut.Worker.Prune;
+using FinerCut.Worker.Score;
 using FinerCut.Worker.Serving;
 
 // The process next to the model. Each verb is a class with `static Command Create()`; one line a verb.
@@ -12,6 +13,7 @@ var root = new RootCommand("FinerCut worker: serves one GGUF model, or works on 
 {
     ServeVerb.Create(),
     PruneVerb.Create(),
+    ScoreVerb.Create(),
     EvalVerb.Create(),
     BenchVerb.Create(),
     GgufVerb.Create(),

@@ -176,6 +176,15 @@ public sealed record GateThresholds
     public double Confidence { get; set; } = 0.95;
 }
 
+/// <summary>Where a scorer listens.</summary>
+/// <param name="Url">Base address.</param>
+/// <param name="Key">That it asks for.</param>
+public sealed record ScorerAddress(string Url, string Key)
+{
+    /// <summary>Leaves the key out: records print all their members.</summary>
+    public override string ToString() => Url;
+}
+
 /// <summary>A prune job as the Worker's <c>prune --job FILE</c> reads it (JSON, snake case).</summary>
 public sealed record PruneRequest
 {
@@ -266,6 +275,9 @@ public sealed record PruneRequest
 
     /// <summary>Whether the job's process runs only when nothing else wants the processors.</summary>
     public bool Yield { get; set; }
+
+    /// <summary>Workers with the verb score on other machines, with the same model: they score for the search as well, and change nothing of what it finds.</summary>
+    public ImmutableArray<ScorerAddress> Scorers { get; set; } = [];
 
     /// <summary>Threads of the job; 0 = the machine's processors.</summary>
     public int Threads { get; set; }

@@ -39,6 +39,7 @@ public static class CommandTree
         JobCommands.Create(),
         HealthCommand.Create(),
         new Command("prune", "Makes a model file leaner without a gateway: on a file of traffic, or by a job file."),
+        new Command("score", "Scores masks for a prune job that runs on another machine."),
         new Command("eval", "Measures a model file on a file of traffic, alone or against another."),
         new Command("bench", "Measures tokens a second of a model file, alone or against another."),
         new Command("gguf", "Looks into GGUF files, checks, compares, cuts, splits and edits them."),

@@ -44,7 +44,10 @@ public sealed class DealtScorer : IMaskScorer
     {
         ArgumentNullException.ThrowIfNull(masks);
         if (share is not (> 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(share), share, "Expected a share in (0, 1].");
-        return ScoreAsync(masks, (int)Math.Ceiling(share * _rows.Length), cancellationToken).GetAwaiter().GetResult();
+        var batches = (int)Math.Ceiling(share * _rows.Length);
+        // Up to the first batch with tokens that count, as one machine does.
+        while (batches < _rows.Length && _rows.Take(batches).All(rows => rows == 0)) batches++;
+        return masks.Count == 0 ? [] : ScoreAsync(masks, batches, cancellationToken).GetAwaiter().GetResult();
     }
 
     private async Task<IReadOnlyList<double>> ScoreAsync(IReadOnlyList<CutMask> masks, int batches, CancellationToken cancellationToken)
@@ -97,7 +100,7 @@ public sealed class DealtScorer : IMaskScorer
 
         void Hand(int scorer)
         {
-            if (_time.GetTimestamp() < _benchedUntil[scorer]) return;
+            if (!_scorers[scorer].IsReady || _time.GetTimestamp() < _benchedUntil[scorer]) return;
             deal.Welcome(scorer);
             if (deal.Take(scorer) is not { } share) return;
             running[RunAsync(scorer, [.. share.Masks.Select(mask => masks[order[mask]])], share.Batch, enough.Token)] = share;

@@ -5,6 +5,9 @@ namespace FinerCut.Pruning.Dealing;
 /// <summary>Scores masks on one batch of the calibration tokens: what a machine does for a search that runs elsewhere. One call at a time.</summary>
 public interface IBatchScorer
 {
+    /// <summary>Whether it may be asked now: a machine that loads its model may be later.</summary>
+    bool IsReady => true;
+
     /// <summary>Sums of distances over the batch's tokens, one for each mask, in their order. The same on every machine, to the last bit.</summary>
     /// <param name="announced">The mask that these extend.</param>
     /// <exception cref="BatchScorerException">This machine cannot score now.</exception>

@@ -12,8 +12,8 @@ internal static class JobFingerprint
 {
     public static string Of(PruneRequest request, string modelSha256, CalibrationSet calibration)
     {
-        // Names, places and threads do not change what the search finds.
-        var what = request with { JobId = "", ModelPath = "", OutputPath = "", WorkFolder = "", CalibrationPath = "", HeldOutPath = "", Threads = 0, Yield = false };
+        // Names, places, threads and who else scores do not change what the search finds.
+        var what = request with { JobId = "", ModelPath = "", OutputPath = "", WorkFolder = "", CalibrationPath = "", HeldOutPath = "", Threads = 0, Yield = false, Scorers = [] };
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(what, ContractJson.Default.PruneRequest));
         hash.AppendData(Convert.FromHexString(modelSha256));

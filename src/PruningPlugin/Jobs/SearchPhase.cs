@@ -3,6 +3,7 @@ using FinerCut.Calibration;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Checkpoints;
+using FinerCut.Pruning.Dealing;
 using FinerCut.Pruning.Elimination;
 using FinerCut.Pruning.Memory;
 using FinerCut.Pruning.Reports;
@@ -56,13 +57,11 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
         var units = plan?.Units ?? UnitsFor(grains, notes, cancellationToken);
         var budget = JobBudget.Open(context, full, units, cancellationToken);
         var steps = new List<PruneStep>();
-        using var scorer = GraphMaskScorer.Create(
-            full.Model, units, calibration, Request.Distance, options,
-            (done, all) => progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
-        if (scorer.IsReferenceCompact) notes.Add($"Of each position the full model's {Request.TopK} most likely tokens are kept, all others as one: distances are lower bounds of those over whole rows (docs/pruning.md).");
+        using var scoring = SearchScoring.Open(context, full, units, calibration, options, (done, all) => progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
+        if (scoring.IsReferenceCompact) notes.Add($"Of each position the full model's {Request.TopK} most likely tokens are kept, all others as one: distances are lower bounds of those over whole rows (docs/pruning.md).");
         progress.Units = [.. units.Parts.Select(parts => parts.Length)];
         progress.SearchBegins(journal.Count, journal.Seconds);
-        var journaled = new JournaledScorer(scorer, journal, context.Time);
+        var journaled = new JournaledScorer(scoring.Scorer, journal, context.Time);
         var problem = new SearchProblem(
             Moves.Of(units, grains, KeptOf(Request, full.Shape)), priced(FileUnits.Costs(full.File.Model, units)), budget.Search, Request.WarmUp)
         {
@@ -81,6 +80,7 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
         try
         {
             var found = SearchFor(problem, plan, cancellationToken).Run(problem, journaled, progress, cancellationToken);
+            notes.AddRange(scoring.Notes);
             return found.Count == 0
                 ? throw new JobFailure(JobErrorCodes.BudgetUnreachable, "budget: nothing may be removed.")
                 : new SearchOutcome(

@@ -168,7 +168,7 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
     }
 
     /// <summary>Order of the first sublayer in which two masks differ; the number of orders where they are equal.</summary>
-    private static int FirstDifference(CutMask left, CutMask right)
+    internal static int FirstDifference(CutMask left, CutMask right)
     {
         for (var word = 0; word < left.Words.Length; word++)
         {

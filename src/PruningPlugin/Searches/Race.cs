@@ -37,13 +37,16 @@ internal sealed class Race(SearchRun run, RaceOptions options, GrowthEstimates? 
         if (open.Length == 0) return [];
         _round++;
         run.Rebase();
-        foreach (var candidate in _estimates.WithoutAny(open)) Look(candidate, options.FirstShare);
+        int[] unknown = [.. _estimates.WithoutAny(open)];
+        Prepare(unknown, options.FirstShare);
+        foreach (var candidate in unknown) Look(candidate, options.FirstShare);
         int[] ranked = [.. open.OrderBy(Price).ThenBy(candidate => candidate)];
         int[] field = [.. ranked.Take(options.Shortlist).Concat(ranked.Skip(options.Shortlist).OrderBy(_estimates.LookedAt).Take(options.Refreshed))];
         int[] rest = [.. open.Except(field)];
         var dropped = new List<int>();
         for (var share = Math.Min(1, 2 * options.FirstShare); ; share = Math.Min(1, 2 * share))
         {
+            Prepare(field, share);
             foreach (var candidate in field) Look(candidate, share);
             field = [.. field.OrderBy(Price).ThenBy(candidate => candidate)];
             if (share >= 1) return [.. field, .. dropped.Concat(rest).OrderBy(Price).ThenBy(candidate => candidate)];
@@ -84,6 +87,8 @@ internal sealed class Race(SearchRun run, RaceOptions options, GrowthEstimates? 
         foreach (var member in members) _estimates.Taken(member, _estimates[member] * growth / sum);
         return true;
     }
+
+    private void Prepare(int[] candidates, double share) => run.Prepare(candidates.Select(candidate => run.Problem.Candidates[candidate].Apply(run.Mask)), share);
 
     private void Look(int candidate, double share) => _estimates.Set(candidate, run.Growth(run.Problem.Candidates[candidate], share), _round);
 

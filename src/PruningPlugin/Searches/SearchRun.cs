@@ -1,4 +1,5 @@
 using FinerCut.Masks;
+using FinerCut.Pruning.Checkpoints;
 
 namespace FinerCut.Pruning.Searches;
 
@@ -61,6 +62,12 @@ internal sealed class SearchRun
 
     /// <summary>Announces the mask that the next looks extend.</summary>
     public void Rebase() => _scorer.Rebase(Mask, _cancellation);
+
+    /// <summary>Masks that will be looked at one after the other: where several machines score they are asked for together, and the journal has them when their turn comes.</summary>
+    public void Prepare(IEnumerable<CutMask> masks, double share)
+    {
+        if (_scorer is JournaledScorer { Width: > 1 }) _scorer.Score([.. masks.Distinct()], share, _cancellation);
+    }
 
     /// <summary>Distance of any mask.</summary>
     public double Score(CutMask mask, double share)

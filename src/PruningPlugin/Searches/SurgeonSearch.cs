@@ -34,6 +34,7 @@ public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
         var queues = Queues(problem, scorer.Units);
         run.Expect(queues.Length);
         run.Rebase();
+        run.Prepare(queues.Select(queue => CutMask.Of(run.Mask.Units, ProbeOf(queue))), TokenShare);
         double[] harm = [.. queues.Select(queue => Sensitivity(run, queue))];
         var next = new int[queues.Length];
         var mask = run.Mask;
@@ -67,10 +68,12 @@ public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
         ];
     }
 
+    private static int[] ProbeOf(int[] queue) => queue[..Math.Max(1, (int)(ProbeShare * queue.Length))];
+
     /// <summary>Distance for each unit of error.</summary>
     private double Sensitivity(SearchRun run, int[] queue)
     {
-        var probe = queue[..Math.Max(1, (int)(ProbeShare * queue.Length))];
+        var probe = ProbeOf(queue);
         var score = run.Score(CutMask.Of(run.Mask.Units, probe), TokenShare);
         return double.IsFinite(score) ? Math.Max(score, 0) / Math.Max(probe.Sum(unit => errors[unit].Plain), double.Epsilon) : double.PositiveInfinity;
     }

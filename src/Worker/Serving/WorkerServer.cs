@@ -191,7 +191,7 @@ internal sealed class WorkerServer : IAsyncDisposable
         return found;
     }
 
-    private sealed class NoLifetime : IHostLifetime
+    internal sealed class NoLifetime : IHostLifetime
     {
         public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
