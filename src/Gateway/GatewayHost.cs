@@ -101,7 +101,8 @@ public static class GatewayHost
             provider.GetRequiredService<GatewayMetrics>(),
             provider.GetRequiredService<ILogger<Rollouts>>()));
         services.AddSingleton(provider => cluster?.Versions(provider.GetRequiredService<LiveConfig>()) ?? provider.GetRequiredService<Rollouts>());
-        services.AddSingleton<TrafficExport>().AddSingleton<PruneProcess>().AddSingleton<JobRunner>().AddSingleton<JobQueue>();
+        services.AddSingleton<TrafficExport>().AddSingleton<PruneProcess>().AddSingleton<JobRunner>().AddSingleton<JobQueue>().AddSingleton<LocalJobs>().AddSingleton<JobTools>();
+        services.AddSingleton(provider => cluster?.Jobs(provider.GetRequiredService<JobTools>()) ?? provider.GetRequiredService<LocalJobs>());
     }
 
     private static void Map(WebApplication app, GatewayConfig config, ICluster? cluster)
@@ -125,7 +126,7 @@ public static class GatewayHost
         admin.MapGet("/metrics", () => Results.Text(metrics.Write(), "text/plain; version=0.0.4"));
         admin.MapKeyAdmin(services.GetRequiredService<KeyRing>(), services.GetRequiredService<IQuotaLedger>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<KeyRing>>());
         admin.MapWorkerAdmin(services.GetRequiredService<Supervisor>(), routes, hub);
-        if (cluster is not null) cluster.MapAdmin(admin);
+        if (cluster is not null) cluster.MapAdmin(app, admin);
         else
         {
             admin.MapModelAdmin(rollouts, services.GetRequiredService<RolloutJournal>());
@@ -134,8 +135,8 @@ public static class GatewayHost
 
         admin.MapMemoryAdmin(services.GetRequiredService<MemoryLedger>());
         admin.MapCompareAdmin(routes, config.Forwarding);
-        admin.MapReportAdmin(services.GetRequiredService<JobQueue>(), services.GetRequiredService<StateFolder>());
-        admin.MapJobAdmin(services.GetRequiredService<IVersionDirectory>(), services.GetRequiredService<JobQueue>(), services.GetRequiredService<TrafficExport>(), services.GetRequiredService<PruneProcess>(), hub);
+        admin.MapReportAdmin(services.GetRequiredService<IJobDirectory>());
+        admin.MapJobAdmin(services.GetRequiredService<IJobDirectory>(), hub);
         admin.MapConfigAdmin(services.GetRequiredService<ConfigReload>());
         admin.MapRecordingAdmin(services.GetRequiredService<LiveConfig>(), services.GetRequiredService<RecordingStore>(), services.GetRequiredService<RecordingSwitches>(), services.GetRequiredService<TrafficRecorder>());
     }

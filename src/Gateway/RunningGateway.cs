@@ -88,7 +88,8 @@ public sealed class RunningGateway
     {
         var hashes = new FileHashes(state);
         var errors = new List<ConfigError>();
-        foreach (var model in config.Models.Where(model => !model.IsExternal))
+        // A host of a cluster fetches what it lacks.
+        foreach (var model in config.Models.Where(model => !model.IsExternal && (!config.Cluster.IsOn || File.Exists(model.Path))))
         {
             if (await ModelFiles.VetAsync(model, hashes, CancellationToken.None) is { } error) errors.Add(error);
         }

@@ -15,7 +15,7 @@ internal static class ClusterEndpoints
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
-    public static void Map(IEndpointRouteBuilder admin, IGrainFactory grains, Members members)
+    public static void Map(IEndpointRouteBuilder admin, IGrainFactory grains, Members members, string? dashboard)
     {
         admin.MapGet("/models", async (HttpContext context) =>
         {
@@ -35,11 +35,13 @@ internal static class ClusterEndpoints
             var books = await Task.WhenAll(ModelsOf(context).Select(async id => (Id: id, Book: await ReadAsync(id))));
             return AdminAnswers.Ok(new
             {
+                dashboard,
                 machines = members.All.Select(member => new
                 {
                     name = member.Name,
                     address = member.SiloAddress.Endpoint.ToString(),
                     status = member.Status.ToString(),
+                    roles = RolesOf(member.Name, books.Select(pair => pair.Book)),
                     memory = books.SelectMany(pair => pair.Book.Hosts).Where(host => host.Host == member.Name).Select(host => new { limit = host.LimitBytes, held = host.HeldBytes }).FirstOrDefault(),
                 }),
                 models = books.Select(pair => new
@@ -52,6 +54,10 @@ internal static class ClusterEndpoints
                 }),
             });
         });
+
+        // As the models' owners hear it: a machine that has said nothing yet has none.
+        static string[] RolesOf(string machine, IEnumerable<ModelBook> books) =>
+            [.. new[] { books.Any(book => book.Edges.Contains(machine)) ? "edge" : "", books.Any(book => book.Hosts.Any(host => host.Host == machine)) ? "host" : "" }.Where(role => role.Length > 0)];
 
         IModelGrain Grain(string model) => grains.GetGrain<IModelGrain>(model);
 

@@ -1,12 +1,16 @@
 using System.Security.Cryptography.X509Certificates;
+using FinerCut.Cluster.Jobs;
 using FinerCut.Cluster.Quotas;
 using FinerCut.Gateway.Clusters;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.Configuration;
 using Orleans.Connections.Security;
+using Orleans.Dashboard;
 using Orleans.Serialization;
+using StackExchange.Redis;
 
 namespace FinerCut.Cluster.Hosting;
 
@@ -16,7 +20,7 @@ public sealed class ClusterDoor : IClusterDoor
     public async Task<ICluster> JoinAsync(ClusterConfig config, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(config);
-        await ClusterDatabase.EnsureSchemaAsync(config.Postgres, cancellationToken).ConfigureAwait(false);
+        if (config.Redis is null) await ClusterDatabase.EnsureSchemaAsync(config.Postgres, cancellationToken).ConfigureAwait(false);
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ApplicationName = "FinerCut.Cluster" });
         builder.Logging.AddSimpleConsole(console => (console.SingleLine, console.TimestampFormat, console.UseUtcTimestamp) = (true, "HH:mm:ss.fff ", true))
             .AddFilter("Orleans", LogLevel.Error).AddFilter("Microsoft", LogLevel.Error).AddFilter("Polly", LogLevel.Error);
@@ -43,12 +47,26 @@ public sealed class ClusterDoor : IClusterDoor
         silo.Configure<SiloOptions>(options => options.SiloName = config.Name);
         // No port for clients of Orleans: there are none but the silos themselves.
         silo.ConfigureEndpoints(config.Address, config.Port, gatewayPort: 0);
-        silo.UseAdoNetClustering(options => (options.Invariant, options.ConnectionString) = (ClusterDatabase.Invariant, config.Postgres));
-        silo.AddAdoNetGrainStorage(QuotaGrain.Storage, options => (options.Invariant, options.ConnectionString) = (ClusterDatabase.Invariant, config.Postgres));
-        silo.UseAdoNetReminderService(options => (options.Invariant, options.ConnectionString) = (ClusterDatabase.Invariant, config.Postgres));
+        if (config.Redis is { } redis) KeepInRedis(silo, redis);
+        else KeepInPostgres(silo, config.Postgres);
+        if (config.Dashboard) silo.AddDashboard();
         silo.Configure<ClusterMembershipOptions>(Detection);
         Secure(silo, config);
         AddParts(silo);
+    }
+
+    private static void KeepInPostgres(ISiloBuilder silo, string postgres)
+    {
+        silo.UseAdoNetClustering(options => (options.Invariant, options.ConnectionString) = (ClusterDatabase.Invariant, postgres));
+        silo.AddAdoNetGrainStorage(QuotaGrain.Storage, options => (options.Invariant, options.ConnectionString) = (ClusterDatabase.Invariant, postgres));
+        silo.UseAdoNetReminderService(options => (options.Invariant, options.ConnectionString) = (ClusterDatabase.Invariant, postgres));
+    }
+
+    private static void KeepInRedis(ISiloBuilder silo, string redis)
+    {
+        silo.UseRedisClustering(options => options.ConfigurationOptions = ConfigurationOptions.Parse(redis));
+        silo.AddRedisGrainStorage(QuotaGrain.Storage, options => options.ConfigurationOptions = ConfigurationOptions.Parse(redis));
+        silo.UseRedisReminderService(options => options.ConfigurationOptions = ConfigurationOptions.Parse(redis));
     }
 
     /// <summary>What a silo of this program has, whatever keeps its members and states.</summary>
@@ -56,6 +74,7 @@ public sealed class ClusterDoor : IClusterDoor
     {
         silo.Services.AddSerializer(serializer => serializer.AddAssembly(typeof(ClusterDoor).Assembly));
         silo.Services.AddSingleton<Members>();
+        silo.Services.TryAddSingleton(JobTimes.Usual);
     }
 
     /// <summary>A machine that died is given up after three unanswered probes, one a second, by two others where there are two.</summary>

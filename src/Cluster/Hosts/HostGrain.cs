@@ -1,4 +1,5 @@
 using Orleans.Concurrency;
+using FinerCut.Cluster.Jobs;
 using FinerCut.Cluster.Models;
 using FinerCut.Gateway.Memory;
 
@@ -15,6 +16,7 @@ public sealed class HostGrain : Grain, IHostGrain
     private MemoryLedger? _ledger;
     private HostCard? _card;
     private IHostPort? _port;
+    private IJobPort? _jobs;
 
     public Task JoinAsync(HostCard card, IHostPort port)
     {
@@ -29,7 +31,7 @@ public sealed class HostGrain : Grain, IHostGrain
 
     public async Task<StartOutcome> StartAsync(WorkerOrder order)
     {
-        if (_port is not { } port || _ledger is null) return Refused(503, "host_unknown", $"The host {this.GetPrimaryKeyString()} has not reported yet.");
+        if (_port is not { } port || _ledger is null) return Unknown();
         if (await port.ForecastAsync(order) is not { } bytes) return Refused(409, "version_file_missing", $"The host {this.GetPrimaryKeyString()} has no usable file of {order.WorkerId}.");
         var entry = Entry(order.WorkerId, order.ModelId, bytes);
         if (!_ledger.TryReserve(entry)) return Refused(503, "insufficient_memory", $"{this.GetPrimaryKeyString()}: {_ledger.DoesNotFit(entry).Message}");
@@ -53,10 +55,28 @@ public sealed class HostGrain : Grain, IHostGrain
         _ledger?.Release(order.WorkerId);
     }
 
+    public Task<byte[]?> ReadFileAsync(string sha256, long offset, int length) => _port is { } port ? port.ReadFileAsync(sha256, offset, length) : Task.FromResult<byte[]?>(null);
+
+    public Task WorkAsync(IJobPort port)
+    {
+        _jobs = port;
+        return Task.CompletedTask;
+    }
+
+    public Task<Refusal?> BeginJobAsync(JobOrder order) => _jobs is { } jobs ? jobs.BeginAsync(order) : Task.FromResult(Unknown().Problem);
+
+    public Task<ScorerOutcome> ScoreAsync(ScorerOrder order) => _jobs is { } jobs ? jobs.ScoreAsync(order) : Task.FromResult(new ScorerOutcome { Problem = Unknown().Problem });
+
+    public Task EndScoreAsync(string job) => _jobs is { } jobs ? jobs.EndScoreAsync(job) : Task.CompletedTask;
+
+    public Task CancelJobAsync(string job) => _jobs is { } jobs ? jobs.CancelAsync(job) : Task.CompletedTask;
+
     public Task<HostCard?> ReadAsync() => Task.FromResult(_card is null || _ledger is null ? null : _card with
     {
         Held = [.. _ledger.Entries.Select(entry => new MemoryNote { Id = entry.Id, ModelId = entry.ModelId, Bytes = entry.Forecast.Total })],
     });
+
+    private StartOutcome Unknown() => Refused(503, "host_unknown", $"The host {this.GetPrimaryKeyString()} has not reported yet.");
 
     private static MemoryEntry Entry(string id, string modelId, long bytes) => new(id, modelId, new MemoryForecast(bytes, 0, 0, 0));
 

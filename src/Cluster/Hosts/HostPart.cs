@@ -1,3 +1,4 @@
+using FinerCut.Cluster.Files;
 using FinerCut.Cluster.Hosting;
 using FinerCut.Cluster.Models;
 using FinerCut.Gateway.Clusters;
@@ -14,7 +15,7 @@ namespace FinerCut.Cluster.Hosts;
 /// This machine's role as a host: starts and ends workers as models' owners say, and tells them every second, and at every change, what runs
 /// here. Thread-safe.
 /// </summary>
-internal sealed partial class HostPart(IGrainFactory grains, Members members, ILogger<HostPart> logger) : IHostPort, IWorkerObserver
+internal sealed partial class HostPart(IGrainFactory grains, Members members, HostFiles files, ILogger<HostPart> logger) : IHostPort, IWorkerObserver
 {
     private static readonly TimeSpan Beat = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan CallPatience = TimeSpan.FromSeconds(5);
@@ -28,6 +29,7 @@ internal sealed partial class HostPart(IGrainFactory grains, Members members, IL
     public void Start(ClusterTools tools)
     {
         _tools = tools;
+        files.Start(tools.State, () => tools.Live.Current.Models, tools.Time, _stopping.Token);
         _self = grains.CreateObjectReference<IHostPort>(this);
         _reporting = Task.Run(ReportAsync);
     }
@@ -49,13 +51,14 @@ internal sealed partial class HostPart(IGrainFactory grains, Members members, IL
 
         await _stopping.CancelAsync();
         await _reporting;
+        await files.Watching;
     }
 
-    public Task<long?> ForecastAsync(WorkerOrder order) => Task.FromResult(Forecast(order));
+    public Task<byte[]?> ReadFileAsync(string sha256, long offset, int length) => files.ReadAsync(sha256, offset, length);
 
     public async Task<StartOutcome> StartAsync(WorkerOrder order)
     {
-        if (Spec(order) is not { } spec) return Refused(ApiError.Conflict($"{members.Name} has no file of {order.WorkerId}.", "version_file_missing"));
+        if (await SpecAsync(order) is not { } spec) return Refused(ApiError.Conflict($"{members.Name} has no file of {order.WorkerId}.", "version_file_missing"));
         var staging = _tools!.Staging;
         if (await staging.ReserveAsync(spec) is { } problem) return Refused(problem);
         if (await staging.BringUpAsync(spec, _stopping.Token) is { } reason)
@@ -127,6 +130,7 @@ internal sealed partial class HostPart(IGrainFactory grains, Members members, IL
             DrainTimeout = model.DrainTimeout,
             StickyByKey = model.Rollout.Sticky == Gateway.Routing.StickyBy.Key,
         },
+        Files = files.Notes(model.Id),
         Workers = [.. _tools.Supervisor.Workers.Where(worker => worker.Spec.ModelId == model.Id).Select(News)],
     };
 
@@ -145,23 +149,33 @@ internal sealed partial class HostPart(IGrainFactory grains, Members members, IL
         RetryAt = worker.RetryAt,
     };
 
-    /// <summary>Null where this machine has no file of the version.</summary>
-    private WorkerSpec? Spec(WorkerOrder order)
+    /// <summary>Null where this machine has no file of the version and no other gives it one.</summary>
+    private async Task<WorkerSpec?> SpecAsync(WorkerOrder order)
     {
         if (_tools!.Live.Find(order.ModelId) is not { } model) return null;
-        var path = order.VersionId == ModelGrain.FullVersion ? model.Path
-            : new[] { _tools.State.VersionPath(order.ModelId, order.VersionId), order.Path }.FirstOrDefault(File.Exists);
-        return File.Exists(path) ? new WorkerSpec(order.ModelId, order.VersionId, path, model.ContextSize, model.Parallel, model.Threads) : null;
+        var path = order.VersionId == ModelGrain.FullVersion && File.Exists(model.Path) ? model.Path : await FileAsync(order);
+        return path is null ? null : new WorkerSpec(order.ModelId, order.VersionId, path, model.ContextSize, model.Parallel, model.Threads) { Device = model.Device };
     }
 
-    private long? Forecast(WorkerOrder order)
+    private async Task<string?> FileAsync(WorkerOrder order)
+    {
+        var own = _tools!.State.VersionPath(order.ModelId, order.VersionId);
+        // No host has told its content: a folder that all share, or the machine that made it and has not reckoned its hash yet.
+        if (order.Sha256 is not { } sha256) return new[] { own, order.Path }.FirstOrDefault(File.Exists);
+        return await files.FindAsync(sha256, own, _stopping.Token)
+            ?? await files.FindAsync(sha256, order.Path, _stopping.Token)
+            ?? await files.FetchAsync(sha256, order.Bytes, [.. (order.Sources ?? []).Where(source => source != members.Name)], _stopping.Token);
+    }
+
+    public async Task<long?> ForecastAsync(WorkerOrder order)
     {
         try
         {
-            return Spec(order) is { } spec ? Forecasts.OfWorker(spec.ModelPath, spec.ContextSize, spec.Parallel).Total : null;
+            return await SpecAsync(order) is { } spec ? Forecasts.OfWorker(spec.ModelPath, spec.ContextSize, spec.Parallel).Total : null;
         }
-        catch (Exception exception) when (exception is GgufException or IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is GgufException or IOException or UnauthorizedAccessException or HostFileException)
         {
+            LogUnusable(logger, order.WorkerId, exception.Message);
             return null;
         }
     }
@@ -170,6 +184,9 @@ internal sealed partial class HostPart(IGrainFactory grains, Members members, IL
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A model's owner did not hear this host's report ({Kind}); told again in a second.")]
     private static partial void LogUnheard(ILogger logger, string kind);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Worker} has no usable file here: {Reason}")]
+    private static partial void LogUnusable(ILogger logger, string worker, string reason);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "This host leaves the cluster before all its requests have gone elsewhere ({Kind}).")]
     private static partial void LogLeft(ILogger logger, string kind);

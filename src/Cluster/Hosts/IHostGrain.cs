@@ -1,4 +1,6 @@
+using FinerCut.Cluster.Jobs;
 using FinerCut.Cluster.Models;
+using Orleans.CodeGeneration;
 
 namespace FinerCut.Cluster.Hosts;
 
@@ -38,8 +40,8 @@ public sealed record HostCard
 [Alias("finercut.host-port")]
 public interface IHostPort : IGrainObserver
 {
-    /// <summary>Bytes that the worker would take; null where the machine has no file for it.</summary>
-    [Alias("forecast")]
+    /// <summary>Bytes that the worker would take; null where the machine has no file for it and none is to be had. Fetches the file where it is missing.</summary>
+    [Alias("forecast"), ResponseTimeout("00:30:00")]
     Task<long?> ForecastAsync(WorkerOrder order);
 
     [Alias("start"), ResponseTimeout("00:30:00")]
@@ -47,13 +49,17 @@ public interface IHostPort : IGrainObserver
 
     [Alias("stop"), ResponseTimeout("00:05:00")]
     Task StopAsync(WorkerOrder order);
+
+    /// <summary>A piece of a model file, by its content's SHA-256; null where the machine has none.</summary>
+    [Alias("read-file")]
+    Task<byte[]?> ReadFileAsync(string sha256, long offset, int length);
 }
 
 /// <summary>
 /// The one owner of one machine's memory in the cluster: models that want a place ask here, one after the other, so that two never get the same
 /// bytes.
 /// </summary>
-[Alias("finercut.host")]
+[Alias("finercut.host"), Version(1)]
 public interface IHostGrain : IGrainWithStringKey
 {
     /// <summary>The host's process says that it is there and what it holds. Every second.</summary>
@@ -65,6 +71,26 @@ public interface IHostGrain : IGrainWithStringKey
 
     [Alias("stop"), ResponseTimeout("00:05:00")]
     Task StopAsync(WorkerOrder order);
+
+    [Alias("read-file")]
+    Task<byte[]?> ReadFileAsync(string sha256, long offset, int length);
+
+    /// <summary>The host's process says that it takes jobs. Every second.</summary>
+    [Alias("work")]
+    Task WorkAsync(IJobPort port);
+
+    /// <summary>Null where the host works on it now.</summary>
+    [Alias("begin-job")]
+    Task<Refusal?> BeginJobAsync(JobOrder order);
+
+    [Alias("score"), ResponseTimeout("00:10:00")]
+    Task<ScorerOutcome> ScoreAsync(ScorerOrder order);
+
+    [Alias("end-score")]
+    Task EndScoreAsync(string job);
+
+    [Alias("cancel-job")]
+    Task CancelJobAsync(string job);
 
     /// <summary>Null while the host is not there.</summary>
     [Alias("read")]

@@ -13,7 +13,7 @@ internal sealed class ClusterVersions(IGrainFactory grains, ClusterConfig config
     public IModelVersions? Versions(string modelId) =>
         config.IsHost && live.Find(modelId) is { IsExternal: false } ? new Owned(grains.GetGrain<IModelGrain>(modelId), modelId, live) : null;
 
-    public string NameOf(int job) => $"lean-{job}-{config.Name}";
+    public string NameOf(int job) => $"lean-{job}-{config.Id}";
 
     private sealed class Owned(IModelGrain grain, string modelId, LiveConfig live) : IModelVersions
     {

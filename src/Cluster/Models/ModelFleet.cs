@@ -88,6 +88,14 @@ internal sealed class ModelFleet(IGrainFactory grains, Func<SiloAddress, bool> i
     public IEnumerable<WorkerNews> Staying(string version) =>
         _hosts.Values.Where(host => !host.Leaving).SelectMany(host => host.Report.Workers).Where(worker => worker.VersionId == version);
 
+    /// <summary>The version's file that most hosts have, and who has it; null where none has told of one. Hosts of an older version tell of none.</summary>
+    public (FileNote File, string[] Hosts)? FileOf(string version)
+    {
+        var alike = _hosts.Values.SelectMany(host => (host.Report.Files ?? []).Where(file => file.VersionId == version).Select(file => (File: file, host.Report.Host)))
+            .GroupBy(known => known.File.Sha256).OrderByDescending(group => group.Count()).ThenBy(group => group.Key, StringComparer.Ordinal).FirstOrDefault();
+        return alike is null ? null : (alike.First().File, [.. alike.Select(known => known.Host).Order(StringComparer.Ordinal)]);
+    }
+
     public IEnumerable<WorkerNews> AllWorkers() => _hosts.Values.SelectMany(host => host.Report.Workers);
 
     /// <summary>Whether it serves, or will.</summary>

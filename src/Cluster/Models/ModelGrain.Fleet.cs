@@ -135,7 +135,11 @@ public sealed partial class ModelGrain
         bool IsBroken(string id) => _fleet.Workers(id).Any(worker => worker.State is nameof(WorkerState.Broken) or nameof(WorkerState.Failed)) && !_fleet.Workers(id).Any(ModelFleet.IsHopeful);
     }
 
-    private WorkerOrder Order(VersionModel version) => new() { ModelId = ModelId, VersionId = version.Id, Path = version.Path };
+    private WorkerOrder Order(VersionModel version)
+    {
+        var order = new WorkerOrder { ModelId = ModelId, VersionId = version.Id, Path = version.Path };
+        return _fleet.FileOf(version.Id) is var (file, hosts) ? order with { Sha256 = file.Sha256, Bytes = file.Bytes, Sources = hosts } : order;
+    }
 
     private static string Signature(RouteTable table) =>
         string.Join('\n', [$"{table.Active} {table.Trial}", .. table.Workers.Select(worker => $"{worker} {worker.Silo} {worker.Url} {worker.Incarnation}.{worker.Generation}")]);

@@ -104,7 +104,8 @@ public sealed partial class ModelGrain(
     /// <summary>What the settings' file is; a first version is active at once.</summary>
     private Task RegisterFullAsync(ModelCard card)
     {
-        if (_document.Rollout.Versions.ContainsKey(FullVersion)) return Task.CompletedTask;
+        // A host that has yet to fetch the file does not know what it is.
+        if (_document.Rollout.Versions.ContainsKey(FullVersion) || card.Bytes == 0) return Task.CompletedTask;
         return ChangeAsync(rollout => rollout.Versions.ContainsKey(FullVersion) ? null
             : rollout.Register(new VersionModel(FullVersion, VersionState.Registered, card.Path, card.Bytes, null, Now), "From the settings.", Now));
     }

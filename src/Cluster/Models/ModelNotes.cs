@@ -40,6 +40,14 @@ public sealed record WorkerOrder
     /// <summary>Where the version's file lies on the machine that made it; a host looks in its own folders first.</summary>
     [Id(2)] public required string Path { get; init; }
 
+    /// <summary>Of the version's file, lower-case hex; null where no host has told it yet.</summary>
+    [Id(3)] public string? Sha256 { get; init; }
+
+    [Id(4)] public long Bytes { get; init; }
+
+    /// <summary>Hosts that have the file.</summary>
+    [Id(5)] public string[] Sources { get; init; } = [];
+
     public string WorkerId => ModelId + "/" + VersionId;
 }
 
@@ -96,6 +104,21 @@ public sealed record HostReport
 
     /// <summary>All workers of the model on this host.</summary>
     [Id(5)] public required WorkerNews[] Workers { get; init; }
+
+    /// <summary>Files of the model's versions on this host.</summary>
+    [Id(6)] public FileNote[] Files { get; init; } = [];
+}
+
+/// <summary>A version's file, whole on the host that tells.</summary>
+[GenerateSerializer, Immutable, Alias("finercut.file-note")]
+public sealed record FileNote
+{
+    [Id(0)] public required string VersionId { get; init; }
+
+    /// <summary>Lower-case hex.</summary>
+    [Id(1)] public required string Sha256 { get; init; }
+
+    [Id(2)] public required long Bytes { get; init; }
 }
 
 /// <summary>The share of a version on trial, as <see cref="FinerCut.Gateway.Routing.TrialShare"/>.</summary>

@@ -1,4 +1,4 @@
-using FinerCut.Gateway.OpenAi;
+using FinerCut.Gateway.Pruning;
 using FinerCut.Gateway.Rollout;
 using FinerCut.Gateway.Routing;
 using FinerCut.Gateway.Workers;
@@ -33,5 +33,5 @@ internal static class ModelEndpoints
         });
     }
 
-    internal static IResult NoModel() => AdminAnswers.Fail(ApiError.NotFound("There is no such model; GET /admin/models lists them.", "model_not_found"));
+    internal static IResult NoModel() => AdminAnswers.Fail(JobProblems.NoModel);
 }

@@ -51,10 +51,19 @@ public sealed record ClusterConfig
     /// <summary>Connection string of the cluster's PostgreSQL database.</summary>
     public string Postgres { get; init; } = "";
 
+    /// <summary>Connection string of a Redis server that keeps members, states and reminders in the place of <see cref="Postgres"/>; null: there is none.</summary>
+    public string? Redis { get; init; }
+
+    /// <summary>Whether Orleans' own dashboard is served to admins.</summary>
+    public bool Dashboard { get; init; }
+
     /// <summary>Proved by both ends of every connection between machines; null where <see cref="Tls"/> does it.</summary>
     public string? Secret { get; init; }
 
     public ClusterTls? Tls { get; init; }
+
+    /// <summary>Other hosts at most that score for the search of a job of this one.</summary>
+    public int Scorers { get; init; }
 
     public bool IsOn => Mode == ClusterMode.Orleans;
 
@@ -83,11 +92,14 @@ public sealed record ClusterConfig
             Address = ReadAddress(section),
             Port = section.Integer("Port", 11111, 1, 65535),
             Postgres = section.Text("Postgres") ?? accessPostgres ?? "",
+            Redis = section.Text("Redis"),
+            Dashboard = section.Flag("Dashboard", false),
             Secret = secret,
+            Scorers = section.Integer("Scorers", 0, 0, 1000),
             Tls = ReadTls(tls, contentRoot),
         };
         if (!config.IsOn) return config;
-        if (config.Postgres.Length == 0) section.Error("Postgres", null, "expected the connection string of a PostgreSQL database (or Access:Postgres), which all machines of the cluster share");
+        if (config.Postgres.Length == 0 && config.Redis is null) section.Error("Postgres", null, "expected the connection string of a PostgreSQL database (or Access:Postgres), which all machines of the cluster share");
         if (accessPostgres is null) section.Error("Mode", "Orleans", "expected Access:Postgres as well: keys that only one machine knows are of no use in a cluster");
         if (secret is { Length: < 32 }) section.Error("Secret", null, "expected at least 32 characters, the same on all machines (the value is not shown)");
         if (secret is null && config.Tls is null) section.Error("Secret", null, "expected a secret of at least 32 characters, the same on all machines, or Cluster:Tls: a cluster is never open to whoever reaches its port");

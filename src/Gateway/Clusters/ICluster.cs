@@ -1,6 +1,8 @@
 using FinerCut.Gateway.Access.Quotas;
+using FinerCut.Gateway.Admin;
 using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.Memory;
+using FinerCut.Gateway.Pruning;
 using FinerCut.Gateway.Rollout;
 using FinerCut.Gateway.Routing;
 using FinerCut.Gateway.Storage;
@@ -17,7 +19,12 @@ public sealed record ClusterTools(
     public required ILoggerFactory Loggers { get; init; }
 
     public required TimeProvider Time { get; init; }
+
+    public required JobTools Jobs { get; init; }
 }
+
+/// <summary>What of this gateway the cluster's jobs work with.</summary>
+public sealed record JobTools(JobRunner Runner, TrafficExport Export, PruneProcess Process, EventHub Hub, StateFolder State, LiveConfig Live);
 
 /// <summary>
 /// This gateway's membership in a cluster. The seam of several machines: Gateway knows no more of it than this, and what is behind it is loaded
@@ -34,8 +41,13 @@ public interface ICluster : IAsyncDisposable
     /// <summary>The versions of all models, wherever they are owned.</summary>
     IVersionDirectory Versions(LiveConfig live);
 
+    /// <summary>The jobs of all machines.</summary>
+    IJobDirectory Jobs(JobTools tools);
+
     /// <summary>Answers for models and versions under /admin, in the place of this machine's own endpoints.</summary>
-    void MapAdmin(IEndpointRouteBuilder admin);
+    /// <param name="app">For pages that admins open with a cookie.</param>
+    /// <param name="admin">Behind the admin key.</param>
+    void MapAdmin(IEndpointRouteBuilder app, IEndpointRouteBuilder admin);
 
     /// <summary>Takes up this machine's roles. Called once, after the routes have begun.</summary>
     Task StartAsync(ClusterTools tools, CancellationToken cancellationToken);

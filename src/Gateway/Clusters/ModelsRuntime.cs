@@ -28,5 +28,6 @@ public sealed class ModelsRuntime(ICluster? cluster, IServiceProvider services)
     {
         Loggers = services.GetRequiredService<ILoggerFactory>(),
         Time = services.GetRequiredService<TimeProvider>(),
+        Jobs = services.GetRequiredService<JobTools>(),
     };
 }

@@ -54,7 +54,7 @@ public static partial class GatewayConfigReader
             Jobs = Jobs(root.Section("Jobs")),
             Memory = MemoryConfig.Read(root.Section("Memory")),
             Otlp = OtlpConfig.Read(root.Section("Telemetry").Section("Otlp")),
-            Models = Models(root, contentRoot, cluster.IsHost),
+            Models = Models(root, contentRoot, !cluster.IsOn),
         };
     }
 

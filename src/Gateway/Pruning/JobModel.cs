@@ -118,6 +118,9 @@ public sealed record JobModel
 
     public DateTimeOffset? EndedAt { get; init; }
 
+    /// <summary>The machine of a cluster that works on it, or did last.</summary>
+    public string? Host { get; init; }
+
     public bool HasEnded => State is not (JobState.Queued or JobState.Running);
 
     /// <summary>With what the Worker said last. One that began again tells its steps anew.</summary>

@@ -63,8 +63,8 @@ public sealed class JobQueue(JobStore store, JobRunner runner, EventHub hub, Gat
     {
         lock (_gate)
         {
-            if (Find(id) is not { } job) return ApiError.NotFound("There is no such job; GET /admin/jobs lists them.", "job_not_found");
-            if (job.HasEnded) return ApiError.Conflict($"{id} has ended: it {job.State}.", "job_ended");
+            if (Find(id) is not { } job) return JobProblems.NoJob;
+            if (job.HasEnded) return JobProblems.Ended(job);
             if (_running == id) _cancel!.Cancel();
             else Update(Cancelled(job));
             return null;
@@ -140,8 +140,7 @@ public sealed class JobQueue(JobStore store, JobRunner runner, EventHub hub, Gat
         }
     }
 
-    private JobModel Cancelled(JobModel job) =>
-        job with { State = JobState.Cancelled, Phase = null, Error = new("cancelled", "An admin cancelled it."), EndedAt = time.GetUtcNow() };
+    private JobModel Cancelled(JobModel job) => JobProblems.Cancelled(job, time.GetUtcNow());
 
     private void Update(JobModel job)
     {

@@ -11,6 +11,9 @@ namespace FinerCut.Gateway.Pruning;
 /// <summary>Takes one job from its start (or from where it was) to its end. Keeps nothing itself: the job's model and its work folder are the state.</summary>
 public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport export, PruneProcess prune, IVersionDirectory versions, TimeProvider time)
 {
+    /// <summary>Set once, before the first job, in a cluster; null: searches are scored here alone.</summary>
+    public IScorerSource? Scorers { get; set; }
+
     /// <summary>Returns the job as it ended. Throws only when cancelled; the work folder is left for a resumption then.</summary>
     /// <param name="job">Queued or running.</param>
     /// <param name="update">Takes every newer model of the job.</param>
@@ -23,8 +26,10 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
         prune.EndOrphan(folder);
         job = job with { State = JobState.Running, Phase = JobPhase.Pruning, StartedAt = job.StartedAt ?? time.GetUtcNow() };
         update(job);
-        if (job.Result is null)
+        // A machine that goes on with another's job may have all of it but the file.
+        if (job.Result is null || !File.Exists(state.VersionPath(job.Model, job.Version)))
         {
+            job = job with { Result = null };
             if (prune.Reserve(job.Id, rollout.Model, job.Order) is { } tooLarge) return Ended(job, JobState.Failed, tooLarge.Code, tooLarge.Message);
             try
             {
@@ -34,10 +39,27 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
             finally
             {
                 prune.Release(job.Id);
+                if (Scorers is not null) await Scorers.GiveBackAsync(job);
             }
         }
 
         return await RollOutAsync(job, rollout, update, cancellationToken);
+    }
+
+    /// <summary>Where the Worker writes a job's report.</summary>
+    public static string ReportPath(StateFolder state, JobModel job)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(job);
+        return state.VersionPath(job.Model, job.Version) + ".report.html";
+    }
+
+    /// <summary>Its own folder while it runs.</summary>
+    public static string WorkFolder(StateFolder state, JobModel job)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(job);
+        return state.Of("jobs", job.Id);
     }
 
     /// <summary>The id of the version that a job makes.</summary>
@@ -48,7 +70,7 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
         if (Directory.Exists(Folder(job))) Directory.Delete(Folder(job), recursive: true);
     }
 
-    private string Folder(JobModel job) => state.Of("jobs", job.Id);
+    private string Folder(JobModel job) => WorkFolder(state, job);
 
     /// <summary>Ends the job, or leaves it with the result of a version that passed.</summary>
     private async Task<(JobModel Job, bool Ended)> PruneAsync(JobModel job, ModelConfig model, string folder, Action<JobModel> update, CancellationToken cancellationToken)
@@ -61,6 +83,7 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
         }
 
         var request = Request(job, model, folder);
+        if (Scorers is not null) request = request with { Scorers = await Scorers.BorrowAsync(job, cancellationToken) };
         Directory.CreateDirectory(Path.GetDirectoryName(request.OutputPath)!);
         StateFolder.WriteWhole(Path.Combine(folder, "job.json"), JsonSerializer.Serialize(request, ContractJson.Default.PruneRequest));
         while (true)

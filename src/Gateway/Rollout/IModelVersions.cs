@@ -23,6 +23,6 @@ public interface IVersionDirectory
     IModelVersions? Versions(string modelId);
 
     /// <summary>The id of the version that a job makes; no other job of any machine makes the same.</summary>
-    /// <param name="job">The job's number on this machine.</param>
+    /// <param name="job">The job's number, on this machine or in its cluster.</param>
     string NameOf(int job);
 }

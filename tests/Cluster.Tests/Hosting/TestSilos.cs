@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using FinerCut.Cluster.Hosting;
+using FinerCut.Cluster.Jobs;
 using FinerCut.Cluster.Models;
 using FinerCut.Cluster.Quotas;
 using Microsoft.Extensions.DependencyInjection;
@@ -23,12 +24,16 @@ public sealed class TestSilos : IAsyncDisposable
 
     public static async Task<TestSilos> StartAsync(short count)
     {
-        var storage = new SharedStorage();
+        var (storage, reminders) = (new SharedStorage(), new SharedReminders());
         var builder = new InProcessTestClusterBuilder(count);
         builder.ConfigureSilo((_, silo) =>
         {
             silo.Services.AddSingleton(TimeProvider.System);
             silo.Services.AddKeyedSingleton<IGrainStorage>(QuotaGrain.Storage, storage);
+            silo.AddReminders();
+            silo.Services.AddSingleton<IReminderTable>(reminders);
+            silo.Configure<ReminderOptions>(options => (options.MinimumReminderPeriod, options.RefreshReminderListPeriod) = (TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2)));
+            silo.Services.AddSingleton(new JobTimes(TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(15), TimeSpan.FromMilliseconds(200), TimeSpan.FromMilliseconds(500)));
             silo.Configure<ClusterMembershipOptions>(ClusterDoor.Detection);
             ClusterDoor.AddParts(silo);
         });

@@ -43,6 +43,8 @@ internal sealed class FakeHost : IHostPort, IAsyncDisposable
 
     public Task<long?> ForecastAsync(WorkerOrder order) => Task.FromResult<long?>(400);
 
+    public Task<byte[]?> ReadFileAsync(string sha256, long offset, int length) => Task.FromResult<byte[]?>(null);
+
     public Task<StartOutcome> StartAsync(WorkerOrder order)
     {
         Started.Add(order.VersionId);

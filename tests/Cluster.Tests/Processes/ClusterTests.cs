@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
+using System.Text.Json;
 using FinerCut.Tests.Access;
 using FinerCut.Tests.Processes;
 
@@ -34,8 +35,8 @@ public class ClusterTests(PostgresServer postgres)
         Assert.True(job.GetProperty("state").GetString() == "passed", job + machines.Logs);
         foreach (var edge in edges)
         {
-            Assert.Equal("lean-1-both", Whole(await ChatStream.RunAsync(edge.Client, "tokens=3"), machines).Versions[0]);
-            Assert.Equal("lean-1-both", (await edge.GetAsync($"/admin/models/{GatewayProcess.Model}")).GetProperty("active").GetString());
+            Assert.Equal("lean-1-finercut", Whole(await ChatStream.RunAsync(edge.Client, "tokens=3"), machines).Versions[0]);
+            Assert.Equal("lean-1-finercut", (await edge.GetAsync($"/admin/models/{GatewayProcess.Model}")).GetProperty("active").GetString());
         }
 
         // Back, ordered at the machine that neither owns nor runs the model.
@@ -56,7 +57,7 @@ public class ClusterTests(PostgresServer postgres)
         // A key made elsewhere is known here at the first request with it.
         var answers = await Task.WhenAll(Enumerable.Range(0, 60).Select(async i => (await ChatStream.RunAsync(clients[i % 2], "tokens=1")).Status));
         Assert.True(answers.All(answer => answer is HttpStatusCode.OK or HttpStatusCode.TooManyRequests), string.Join(", ", answers));
-// Never more; places leased in a second that passed meanwhile (at most an eighth of 25 at each edge) are void and count until their minute is over.
+        // Never more; places leased in a second that passed meanwhile (at most an eighth of 25 at each edge) are void and count until their minute is over.
         Assert.InRange(answers.Count(answer => answer == HttpStatusCode.OK), 19, 25);
         foreach (var client in clients) client.Dispose();
 
@@ -95,9 +96,45 @@ public class ClusterTests(PostgresServer postgres)
     }
 
     [Fact]
+    public async Task A_job_whose_host_is_killed_ends_on_another_from_where_it_was()
+    {
+        await using var machines = await ThreeMachines.StartAsync(postgres);
+        foreach (var machine in (GatewayProcess[])[machines.Both, machines.Host]) machine.Script("""{"pruneSteps":40,"pruneStepMs":200}""");
+        var id = await machines.Both.OrderJobAsync();
+        JsonElement job = default;
+        // Runs where it was ordered, and everybody sees it.
+        await Eventually.BeAsync(async () => (job = await machines.Edge.GetAsync($"/admin/jobs/{id}")).TryGetProperty("progress", out var progress) && progress.GetProperty("step").GetInt32() >= 8, () => machines.Logs, seconds: 60);
+        Assert.Equal("both", job.GetProperty("host").GetString());
+        machines.Both.Kill();
+        await Eventually.BeAsync(async () => (job = await machines.Edge.GetAsync($"/admin/jobs/{id}")).GetProperty("has_ended").GetBoolean(), () => job + machines.Logs, seconds: 180);
+        Assert.True(job.GetProperty("state").GetString() == "passed", job + machines.Logs);
+        Assert.Equal("host", job.GetProperty("host").GetString());
+        // The stand-in counts the steps of its last run: less than all is gone on with, not begun anew.
+        Assert.InRange(job.GetProperty("result").GetProperty("evaluations").GetInt32(), 1, 33);
+        Assert.Equal(40, job.GetProperty("result").GetProperty("removed").GetArrayLength());
+        Assert.Equal("lean-1-finercut", Whole(await ChatStream.RunAsync(machines.Edge.Client, "tokens=3"), machines).Versions[0]);
+        Assert.Equal(HttpStatusCode.NotFound, (await machines.Edge.Admin.GetAsync("/admin/jobs/job-77")).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_host_without_the_models_file_fetches_it_and_the_lean_one_too()
+    {
+        await using var machines = await ThreeMachines.StartAsync(postgres, replicas: 2, hostHasFile: false);
+        await Eventually.BeAsync(async () => await ReadyHostsAsync(machines.Edge) == 2, () => machines.Logs, seconds: 60);
+        var fetched = Directory.GetFiles(Path.Combine(machines.Host.Folder, "state", "files"));
+        Assert.Equal(await File.ReadAllBytesAsync(Path.Combine(machines.Both.Folder, "tiny.gguf")), await File.ReadAllBytesAsync(Assert.Single(fetched)));
+        await machines.Both.PassJobAsync();
+        // The one that made the lean file goes; the other has it by now.
+        await Eventually.BeAsync(async () => await ReadyHostsAsync(machines.Edge) == 2, () => machines.Logs, seconds: 60);
+        machines.Both.Kill();
+        await Eventually.BeAsync(async () => await ReadyHostsAsync(machines.Edge) == 1, () => machines.Logs, seconds: 60);
+        Assert.Equal("lean-1-finercut", Whole(await ChatStream.RunAsync(machines.Edge.Client, "tokens=3"), machines).Versions[0]);
+    }
+
+    [Fact]
     public async Task A_cluster_without_secret_or_certificates_is_refused_at_the_start()
     {
-        await using var open = ThreeMachines.Prepare("open", "Both", "Host=127.0.0.1;Port=1", 1, secret: "");
+        await using var open = ThreeMachines.Prepare("open", "Both", "Host=127.0.0.1;Port=1", 1, cluster => cluster.Remove("Secret"));
         var (code, output) = await GatewayProcess.RunToEndAsync(open.Folder);
         Assert.Equal(FinerCut.Jobs.ExitCode.BadInput, code);
         Assert.Contains("Cluster:Secret", output, StringComparison.Ordinal);
@@ -117,8 +154,7 @@ public class ClusterTests(PostgresServer postgres)
         Assert.Contains("Orleans.Runtime.dll", await File.ReadAllTextAsync($"/proc/{machine.Id}/maps"), StringComparison.Ordinal);
     }
 
-    private static async Task<int> ReadyHostsAsync(GatewayProcess edge) =>
-        (await edge.GetAsync("/admin/cluster")).GetProperty("models")[0].GetProperty("workers").EnumerateArray().Count(worker => worker.TryGetProperty("address", out _));
+    private static Task<int> ReadyHostsAsync(GatewayProcess edge) => ThreeMachines.ReadyAsync(edge);
 
     private static ChatStream Whole(ChatStream stream, ThreeMachines machines)
     {

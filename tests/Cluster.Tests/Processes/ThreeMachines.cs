@@ -19,11 +19,14 @@ internal sealed class ThreeMachines : IAsyncDisposable
 
     public GatewayProcess Host { get; }
 
-    public static async Task<ThreeMachines> StartAsync(PostgresServer postgres, int replicas = 1)
+    public string Logs => $"=== edge\n{Edge.Log}\n=== both\n{Both.Log}\n=== host\n{Host.Log}";
+
+    public static async Task<ThreeMachines> StartAsync(PostgresServer postgres, int replicas = 1, bool hostHasFile = true, Action<JsonObject>? cluster = null)
     {
         var database = await postgres.NewDatabaseAsync();
         var machines = new ThreeMachines(
-            Prepare("edge", "Edge", database, replicas), Prepare("both", "Both", database, replicas), Prepare("host", "Host", database, replicas));
+            Prepare("edge", "Edge", database, replicas, cluster), Prepare("both", "Both", database, replicas, cluster), Prepare("host", "Host", database, replicas, cluster));
+        if (!hostHasFile) File.Delete(Path.Combine(machines.Host.Folder, "tiny.gguf"));
         try
         {
             // The one with both roles first: it starts the model, which the others find running.
@@ -31,29 +34,35 @@ internal sealed class ThreeMachines : IAsyncDisposable
             await Task.WhenAll(machines.Edge.RunAsync(), machines.Host.RunAsync(ready: false));
             return machines;
         }
-        catch
+        catch (Exception exception)
         {
+            var logs = machines.Logs;
             await machines.DisposeAsync();
-            throw;
+            throw new InvalidOperationException(logs, exception);
         }
     }
 
-    public string Logs => $"=== edge\n{Edge.Log}\n=== both\n{Both.Log}\n=== host\n{Host.Log}";
-
-    public static GatewayProcess Prepare(string name, string roles, string database, int replicas, string secret = Secret) => GatewayProcess.Prepare(settings =>
+    /// <param name="cluster">Changes the section Cluster.</param>
+    public static GatewayProcess Prepare(string name, string roles, string database, int replicas, Action<JsonObject>? cluster = null) => GatewayProcess.Prepare(settings =>
     {
+        var section = new JsonObject { ["Mode"] = "Orleans", ["Name"] = name, ["Roles"] = roles, ["Port"] = FreePort(), ["Secret"] = Secret };
+        cluster?.Invoke(section);
         settings["Access"]!["Postgres"] = database;
-        settings["Cluster"] = new JsonObject { ["Mode"] = "Orleans", ["Name"] = name, ["Roles"] = roles, ["Port"] = FreePort(), ["Secret"] = secret };
+        settings["Cluster"] = section;
         settings["Models"]![GatewayProcess.Model]!["Replicas"] = replicas;
         if (roles == "Edge") settings["Models"]![GatewayProcess.Model]!["Path"] = "not-here.gguf";
     });
+
+    /// <summary>Of a machine in /admin/cluster's view of its workers that take requests.</summary>
+    public static async Task<int> ReadyAsync(GatewayProcess edge) =>
+        (await edge.GetAsync("/admin/cluster")).GetProperty("models")[0].GetProperty("workers").EnumerateArray().Count(worker => worker.TryGetProperty("address", out _));
 
     public async ValueTask DisposeAsync()
     {
         foreach (var machine in (GatewayProcess[])[Edge, Both, Host]) await machine.DisposeAsync();
     }
 
-    private static int FreePort()
+    public static int FreePort()
     {
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();

@@ -47,6 +47,9 @@ public sealed partial class GatewayProcess : IAsyncDisposable
 
     public static string Program { get; } = Path.Combine(Artifacts, "Gateway", Configuration, "finercut");
 
+    /// <summary>Another build of the gateway, from the next start on; null: this one.</summary>
+    public string? Executable { get; set; }
+
     public static string Worker { get; } = Path.Combine(Artifacts, "FakeWorker", Configuration, "FinerCut.FakeWorker");
 
     /// <summary>Makes the folder with its settings; nothing runs yet.</summary>
@@ -81,7 +84,7 @@ public sealed partial class GatewayProcess : IAsyncDisposable
     /// <summary>Starts (again) and waits until the model answers, or only until the gateway listens.</summary>
     public async Task RunAsync(bool ready = true, params string[] arguments)
     {
-        _process = Process.Start(Info(Folder, arguments))!;
+        _process = Process.Start(Info(Folder, Executable ?? Program, arguments))!;
         _output = Channel.CreateUnbounded<string>();
         _ = PumpAsync(_process, _output.Writer);
         using var late = new CancellationTokenSource(TimeSpan.FromSeconds(120));
@@ -102,7 +105,7 @@ public sealed partial class GatewayProcess : IAsyncDisposable
     /// <summary>Runs to the end: for starts that are refused.</summary>
     public static async Task<(int Code, string Output)> RunToEndAsync(string folder, params string[] arguments)
     {
-        using var process = Process.Start(Info(folder, arguments))!;
+        using var process = Process.Start(Info(folder, Program, arguments))!;
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(120));
@@ -184,7 +187,7 @@ public sealed partial class GatewayProcess : IAsyncDisposable
         Directory.Delete(Folder, recursive: true);
     }
 
-    private static ProcessStartInfo Info(string folder, params string[] arguments) => new(Program, arguments)
+    private static ProcessStartInfo Info(string folder, string program, params string[] arguments) => new(program, arguments)
     {
         WorkingDirectory = folder,
         RedirectStandardOutput = true,

@@ -8,8 +8,10 @@ import { Live } from "/ui/live.js";
 import { Keys } from "/ui/keys.js";
 import { Recording } from "/ui/recording.js";
 import { Events } from "/ui/events.js";
+import { Cluster } from "/ui/cluster.js";
 
 const views = { models: ["Models", Models], jobs: ["Prune", Jobs], compare: ["Compare", Compare], live: ["Live", Live], keys: ["Keys", Keys], recording: ["Recording", Recording], events: ["Events", Events] };
+const severalMachines = { cluster: ["Cluster", Cluster] };
 
 function SignIn({ done }) {
   const [key, setKey] = useState("");
@@ -48,6 +50,9 @@ function Signed({ leave }) {
   const [path, setPath] = useState(location.hash.slice(2) || "models");
   const [log, setLog] = useState([]);
   const [changes, setChanges] = useState(0);
+  const [shown, setShown] = useState(views);
+  // A machine that stands alone has no such endpoint.
+  useEffect(() => { admin("/cluster").then(() => setShown({ ...views, ...severalMachines }), () => {}); }, []);
   useEffect(() => {
     const moved = () => setPath(location.hash.slice(2) || "models");
     addEventListener("hashchange", moved);
@@ -58,9 +63,9 @@ function Signed({ leave }) {
     setChanges(current => current + 1);
   });
   const [name, ...rest] = path.split("/");
-  const View = (views[name] ?? views.models)[1];
+  const View = (shown[name] ?? shown.models)[1];
   return html`<header class="top"><h1>FinerCut.Gateway</h1>
-      <nav aria-label="Views">${Object.entries(views).map(([id, [title]]) => html`<a href=${"#/" + id} aria-current=${id === name ? "page" : null}>${title}</a>`)}</nav>
+      <nav aria-label="Views">${Object.entries(shown).map(([id, [title]]) => html`<a href=${"#/" + id} aria-current=${id === name ? "page" : null}>${title}</a>`)}</nav>
       <span class="grow"></span><a href="/">Chat</a><${ThemeButton} /><button type="button" onClick=${leave}>Sign out</button></header>
     <main><${View} parts=${rest} changes=${changes} log=${log} /></main>`;
 }
