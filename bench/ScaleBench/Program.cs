@@ -2,6 +2,13 @@ using System.Globalization;
 using FinerCut.ScaleBench;
 
 // dotnet run -c Release --project bench/ScaleBench [-- SEED]: a 70B-shaped search over 1 to 64 simulated machines.
+// … -- overhead: what the real path takes beside the model's own time.
+if (args is ["overhead"])
+{
+    await Overhead.RunAsync();
+    return;
+}
+
 var seed = args is [var given, ..] ? int.Parse(given, CultureInfo.InvariantCulture) : 1;
 (string Name, SearchShape Shape)[] shapes =
 [
