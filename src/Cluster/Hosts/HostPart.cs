@@ -163,7 +163,6 @@ internal sealed partial class HostPart(IGrainFactory grains, Members members, Ho
         // No host has told its content: a folder that all share, or the machine that made it and has not reckoned its hash yet.
         if (order.Sha256 is not { } sha256) return new[] { own, order.Path }.FirstOrDefault(File.Exists);
         return await files.FindAsync(sha256, own, _stopping.Token)
-            ?? await files.FindAsync(sha256, order.Path, _stopping.Token)
             ?? await files.FetchAsync(sha256, order.Bytes, [.. (order.Sources ?? []).Where(source => source != members.Name)], _stopping.Token);
     }
 

@@ -42,8 +42,10 @@ internal sealed partial class JobRun(IGrainFactory grains, JobOrder order, strin
         var ended = await WorkAsync();
         await over.CancelAsync();
         await telling;
+        // Whoever sees it ended finds none of the recorded text here any more.
+        if (ended is not null) tools.Jobs.Runner.Clean(_latest);
         if (_isOurs) await FinishAsync(ended);
-        // Kept elsewhere, or another's now: the recorded text in it has no business here any more.
+        // Kept elsewhere by now, or another's.
         tools.Jobs.Runner.Clean(_latest);
         _ending.Dispose();
     }
