@@ -15,6 +15,7 @@ internal static class SettingsOptions
         ["Admin:Key"] = "made at the first start, in admin.key of the state folder",
         ["Cluster:Name"] = "the machine's name",
         ["Cluster:Postgres"] = "that of Access:Postgres",
+        ["Cluster:Redis"] = "none: all is kept in PostgreSQL",
         ["Cluster:Secret"] = "none: Cluster:Tls is needed then",
         ["Cluster:Tls:Authority"] = "none: no TLS",
         ["Cluster:Tls:Certificate"] = "none: no TLS",

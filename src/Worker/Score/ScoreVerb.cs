@@ -26,7 +26,7 @@ public static class ScoreVerb
         var port = ServeOptions.Whole("--port", 0, 0, 65535, "Port to listen on; 0 = any free one.");
         var threads = ServeOptions.Whole("--threads", 0, 0, 1024, "Threads; 0 = the machine's processors.", "-t");
         var idle = ServeOptions.Whole("--idle-seconds", 0, 0, 1 << 20, "Ends when nobody has asked for so long; 0 = never.");
-        var sha256 = new Option<string?>("--sha256") { Description = "Of the file, where it is known: saves reading it." };
+        var sha256 = new Option<string?>("--sha256") { Description = "Of the file, where it is known: saves reading it. [default: reckoned]" };
         var yield = new Option<bool>("--yield") { Description = "Run only when nothing else wants the processors." };
         var supervised = new Option<bool>("--supervised") { Description = "Own process group; ends as soon as standard input does.", Hidden = true };
         var command = new Command("score", "Scores masks for a prune job that runs on another machine.") { model, host, port, threads, idle, sha256, yield, supervised };
