@@ -12,7 +12,7 @@ internal static class JobText
     public static string Write(JobModel job) => JsonSerializer.Serialize(job, AdminJson.Options);
 
     /// <summary>Without what changes all the time and is of no use after a restart.</summary>
-    public static string WriteKept(JobModel job) => Write(job with { Progress = null });
+    public static string WriteKept(JobModel job) => Write(job.Silent());
 
     public static string FileKey(string job, string path) => $"{job}/{path}";
 
