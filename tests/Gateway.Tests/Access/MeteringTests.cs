@@ -29,6 +29,7 @@ public class MeteringTests
         { true, $"data:{{\"choices\":[],{Usage}}}\r\n\r\ndata:[DONE]\r\n\r\n", 18 },
         { true, ": comment\n\nevent: x\ndata: {\"choices\":[{}]}\n\ndata: {\"choices\":[{}]}\n\ndata: [DONE]\n\n", 102 },
         { true, "data: {\"choices\":[{\"delta\":{\"content\":\"[DONE]\"}}]}\n\ndata: {\"timings\":{\"prompt_n\":5,\"predicted_n\":2}}\n\n", 7 },
+        { true, "data: {\"timings\":{\"prompt_n\":5,\"predicted_n\":1}}\n\ndata: {\"timings\":{\"prompt_n\":5,\"predicted_n\":2}}\n\ndata: {\"timings\":{\"prompt_n\":5,\"predicted_n\":30}}\n\ndata: [DONE]\n\n", 35 },
         { true, "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\nevent: message_delta\ndata: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":30}}\n\n", 39 },
         { true, "data: {\"type\":\"response.completed\",\"response\":{\"output\":[],\"usage\":{\"input_tokens\":2,\"output_tokens\":3,\"total_tokens\":5}}}\n\n", 5 },
     };

@@ -77,7 +77,7 @@ public sealed class UsageScanner(bool isEventStream)
             using var usage = JsonDocument.Parse(member.Value);
             if (usage.RootElement.ValueKind != JsonValueKind.Object) return;
             if (member.Name == "usage") ReadUsage(usage.RootElement);
-            else if (_completion < 0 || _prompt < 0) ReadTimings(usage.RootElement);
+            else ReadTimings(usage.RootElement); // In every event where the client asks for that: the greatest counts.
         }
         catch (JsonException)
         {
