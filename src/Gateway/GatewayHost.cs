@@ -123,6 +123,7 @@ public static class GatewayHost
         app.MapApiReference(config.Admin);
         app.MapReverseProxy(proxy => proxy.UseMiddleware<RequestMiddleware>().UseMiddleware<AdmissionMiddleware>().UseMiddleware<ForwardMiddleware>());
         var admin = app.MapGroup("/admin").AddEndpointFilter(services.GetRequiredService<AdminGate>());
+        if (cluster is not null) admin.AddEndpointFilter(new OwnerGate(cluster));
         admin.MapGet("/metrics", () => Results.Text(metrics.Write(), "text/plain; version=0.0.4"));
         admin.MapKeyAdmin(services.GetRequiredService<KeyRing>(), services.GetRequiredService<IQuotaLedger>(), services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILogger<KeyRing>>());
         admin.MapWorkerAdmin(services.GetRequiredService<Supervisor>(), routes, hub);

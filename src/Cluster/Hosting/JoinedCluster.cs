@@ -63,6 +63,8 @@ internal sealed class JoinedCluster : ICluster
         if (_config.Dashboard) new DashboardDoor(_silo.Services).Map(app, admin);
     }
 
+    public bool IsBetweenOwners(Exception failure) => failure is OrleansException or TimeoutException;
+
     public Task StartAsync(ClusterTools tools, CancellationToken cancellationToken)
     {
         if (_config.IsHost) _host.Start(tools);

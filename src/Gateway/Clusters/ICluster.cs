@@ -49,6 +49,9 @@ public interface ICluster : IAsyncDisposable
     /// <param name="admin">Behind the admin key.</param>
     void MapAdmin(IEndpointRouteBuilder app, IEndpointRouteBuilder admin);
 
+    /// <summary>Whether a failure says that what was asked has no owner at the moment: its machine has just gone, and another is about to take over.</summary>
+    bool IsBetweenOwners(Exception failure);
+
     /// <summary>Takes up this machine's roles. Called once, after the routes have begun.</summary>
     Task StartAsync(ClusterTools tools, CancellationToken cancellationToken);
 

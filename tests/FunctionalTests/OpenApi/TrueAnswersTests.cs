@@ -35,6 +35,7 @@ public class TrueAnswersTests(LeanGateway lean)
         var bodies = new Dictionary<string, JsonObject>
         {
             ["/v1/chat/completions"] = GatewayProcess.ChatBody("Hello", 4, stream: false),
+            ["/v1/chat/completions/input_tokens"] = GatewayProcess.ChatBody("Hello", 4, stream: false),
             ["/v1/completions"] = new JsonObject { ["prompt"] = "One, two,", ["max_tokens"] = 4, ["logprobs"] = 2 },
             ["/v1/responses"] = new JsonObject { ["input"] = "Hello", ["max_output_tokens"] = 4 },
             ["/v1/messages"] = new JsonObject { ["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = "Hello" }), ["max_tokens"] = 4 },

@@ -42,6 +42,7 @@ public class ScopeMatrixTests
     [Theory]
     [InlineData("/v1/chat/completions", ApiEndpoint.ChatCompletions)]
     [InlineData("/V1/Chat/Completions/", ApiEndpoint.ChatCompletions)]
+    [InlineData("/v1/chat/completions/input_tokens", ApiEndpoint.ChatCompletions)]
     [InlineData("/v1/completions", ApiEndpoint.Completions)]
     [InlineData("/v1/embeddings", ApiEndpoint.Embeddings)]
     [InlineData("/v1/rerank", ApiEndpoint.Rerank)]

@@ -35,7 +35,7 @@ public static class ApiEndpoints
         return plain.ToLowerInvariant() switch
         {
             "/" or "" or "/health" or "/healthz" or "/ready" or "/readyz" or "/livez" or "/v1/health" => ApiEndpoint.Public,
-            "/v1/chat/completions" or "/chat/completions" => ApiEndpoint.ChatCompletions,
+            "/v1/chat/completions" or "/chat/completions" or "/v1/chat/completions/input_tokens" or "/chat/completions/input_tokens" => ApiEndpoint.ChatCompletions,
             "/v1/completions" or "/completions" or "/completion" or "/infill" => ApiEndpoint.Completions,
             "/v1/embeddings" or "/embeddings" or "/embedding" => ApiEndpoint.Embeddings,
             "/v1/rerank" or "/rerank" or "/v1/reranking" or "/reranking" => ApiEndpoint.Rerank,
