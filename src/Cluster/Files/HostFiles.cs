@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
-using System.Security.Cryptography;
 using FinerCut.Cluster.Hosts;
 using FinerCut.Cluster.Models;
 using FinerCut.Gateway.Configuration;
@@ -61,6 +60,20 @@ internal sealed partial class HostFiles(IGrainFactory grains, ILogger<HostFiles>
         }
     }
 
+    private async Task RememberAsync(string path, string hash)
+    {
+        await _hashing.WaitAsync();
+        try
+        {
+            await _hashes.RememberAsync(path, hash, CancellationToken.None);
+            _paths[hash] = path;
+        }
+        finally
+        {
+            _hashing.Release();
+        }
+    }
+
     /// <summary>A file here with that content: the one at <paramref name="expected"/>, or any other. Null where there is none.</summary>
     public async Task<string?> FindAsync(string sha256, string? expected, CancellationToken cancellationToken)
     {
@@ -113,7 +126,7 @@ internal sealed partial class HostFiles(IGrainFactory grains, ILogger<HostFiles>
             try
             {
                 await CopyAsync(grains.GetGrain<IHostGrain>(source), sha256, bytes, part);
-                var hash = await HashOfAsync(part);
+                var hash = await FileHashes.OfAsync(part, CancellationToken.None);
                 if (hash != sha256)
                 {
                     File.Delete(part);
@@ -121,7 +134,7 @@ internal sealed partial class HostFiles(IGrainFactory grains, ILogger<HostFiles>
                 }
 
                 File.Move(part, path, overwrite: true);
-                await HashAsync(path, CancellationToken.None);
+                await RememberAsync(path, hash);
                 LogFetched(logger, sha256, bytes, source);
                 return path;
             }
@@ -155,12 +168,6 @@ internal sealed partial class HostFiles(IGrainFactory grains, ILogger<HostFiles>
         }
 
         await file.FlushAsync();
-    }
-
-    private static async Task<string> HashOfAsync(string path)
-    {
-        await using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 20, FileOptions.SequentialScan | FileOptions.Asynchronous);
-        return Convert.ToHexStringLower(await SHA256.HashDataAsync(file));
     }
 
     /// <summary>Reckons hashes as files come, so that nobody waits for them.</summary>

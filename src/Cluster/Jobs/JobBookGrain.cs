@@ -1,3 +1,4 @@
+using FinerCut.Cluster.Hosting;
 using FinerCut.Cluster.Quotas;
 using FinerCut.Gateway.Pruning;
 using Orleans.Concurrency;
@@ -92,16 +93,5 @@ public sealed class JobBookGrain([PersistentState("book", QuotaGrain.Storage)] I
         _known[note.Job] = (note, JobText.Read(note.Json), ++_number);
     }
 
-    private async Task WriteAsync()
-    {
-        try
-        {
-            await record.WriteStateAsync();
-        }
-        catch
-        {
-            DeactivateOnIdle();
-            throw;
-        }
-    }
+    private Task WriteAsync() => this.WriteOrLeaveAsync(record);
 }

@@ -1,3 +1,4 @@
+using FinerCut.Cluster.Hosting;
 using FinerCut.Cluster.Quotas;
 using Orleans.Concurrency;
 using Orleans.Runtime;
@@ -19,15 +20,7 @@ public sealed class JobFileGrain([PersistentState("file", QuotaGrain.Storage)] I
     {
         if (attempt < record.State.Attempt) return;
         record.State = new JobFileRecord { Content = content.Value, Attempt = attempt };
-        try
-        {
-            await record.WriteStateAsync();
-        }
-        catch
-        {
-            DeactivateOnIdle();
-            throw;
-        }
+        await this.WriteOrLeaveAsync(record);
     }
 
     public Task<byte[]?> ReadAsync() => Task.FromResult(record.RecordExists && record.State.Content.Length > 0 ? record.State.Content : null);

@@ -30,15 +30,15 @@ public sealed partial class JobGrain(
 
     private JobRecord Record => record.State;
 
-    public override async Task OnActivateAsync(CancellationToken cancellationToken)
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        if (Record.Json.Length == 0) return;
+        if (Record.Json.Length == 0) return Task.CompletedTask;
         (_job, _full, _heardAt) = (JobText.Read(Record.Json), Record.Json, time.GetTimestamp());
-        if (_job.HasEnded) return;
+        if (_job.HasEnded) return Task.CompletedTask;
         BeginLooking();
         // It may never have come onto the list.
         _ = TellBookAsync();
-        await Task.CompletedTask;
+        return Task.CompletedTask;
     }
 
     public Task ReceiveReminder(string reminderName, TickStatus status) => LookAsync();
@@ -176,19 +176,7 @@ public sealed partial class JobGrain(
         }
     }
 
-    private async Task WriteAsync()
-    {
-        try
-        {
-            await record.WriteStateAsync();
-        }
-        catch
-        {
-            // Another owner has written, or the database is away: the next call makes an owner that reads what is true.
-            DeactivateOnIdle();
-            throw;
-        }
-    }
+    private Task WriteAsync() => this.WriteOrLeaveAsync(record);
 
     private static Refusal Of(Gateway.OpenAi.ApiError error) => new() { Status = error.Status, Code = error.Code, Message = error.Message };
 

@@ -148,16 +148,7 @@ public sealed partial class ModelGrain(
     private async Task WriteAsync(ModelDocument document)
     {
         record.State.Json = document.Write();
-        try
-        {
-            await record.WriteStateAsync();
-        }
-        catch
-        {
-            // Another owner has written, or the database is away: the next call makes an owner that reads what is true.
-            DeactivateOnIdle();
-            throw;
-        }
+        await this.WriteOrLeaveAsync(record);
     }
 
     private RouteTable Table()

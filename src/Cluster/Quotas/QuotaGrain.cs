@@ -1,3 +1,4 @@
+using FinerCut.Cluster.Hosting;
 using FinerCut.Gateway.Access.Keys;
 using FinerCut.Gateway.Access.Quotas;
 using Microsoft.Extensions.Logging;
@@ -137,16 +138,7 @@ public sealed partial class QuotaGrain(
         var text = QuotaJson.Write(_state);
         if (text == record.State.State) return;
         record.State.State = text;
-        try
-        {
-            await record.WriteStateAsync();
-        }
-        catch
-        {
-            // Another activation may have written: this one knows nothing for sure any more.
-            DeactivateOnIdle();
-            throw;
-        }
+        await this.WriteOrLeaveAsync(record);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The edge {Edge} did not give back unused places ({Kind}).")]

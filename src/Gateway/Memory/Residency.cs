@@ -8,7 +8,7 @@ namespace FinerCut.Gateway.Memory;
 
 /// <summary>
 /// Which models are loaded: loads one that is wanted, unloads those that nobody wanted for long, and makes room by unloading idle ones that are not
-/// pinned. Knows when models were used last and how long they took to load; the models' owners do the rest. Thread-safe.
+/// pinned. Knows when models were used last; the models' owners do the rest. Thread-safe.
 /// </summary>
 public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner routes, Staging staging, ILogger<Residency> logger, TimeProvider time) : IDisposable
 {
@@ -16,7 +16,6 @@ public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner
     private const double GuessedBytesPerSecond = 500e6;
 
     private readonly ConcurrentDictionary<string, long> _used = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, TimeSpan> _loadTimes = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stopping = new();
     private Action<string>? _wake;
     private Task _sweeping = Task.CompletedTask;
@@ -32,7 +31,7 @@ public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner
             wakes.Want(modelId);
         };
         routes.Wanted += _wake;
-        routes.WorkerPublished += Measure;
+        routes.WorkerPublished += Loaded;
         await rollouts.StartAsync(routes);
         _sweeping = Task.Run(SweepAsync);
     }
@@ -70,7 +69,7 @@ public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner
     {
         var id = owner.Model.Id;
         var bytes = ledger.Entries.Where(entry => entry.ModelId == id && entry.Id.StartsWith(id + "/", StringComparison.Ordinal)).Sum(entry => entry.Forecast.Total);
-        return new EvictionCandidate(id, bytes, _loadTimes.TryGetValue(id, out var measured) ? measured : TimeSpan.FromSeconds(bytes / GuessedBytesPerSecond), Idle(id));
+        return new EvictionCandidate(id, bytes, routes.LoadTimeOf(id) ?? TimeSpan.FromSeconds(bytes / GuessedBytesPerSecond), Idle(id));
     }
 
     private TimeSpan Idle(string modelId) => time.GetElapsedTime(_used.GetOrAdd(modelId, _ => time.GetTimestamp()));
@@ -92,12 +91,10 @@ public sealed class Residency(MemoryLedger ledger, Rollouts rollouts, RouteOwner
         }
     }
 
-    private void Measure(WorkerModel worker)
+    /// <summary>Those who waited for it get their turn before it counts as idle.</summary>
+    private void Loaded(WorkerModel worker)
     {
-        if (worker is not { State: WorkerState.Ready, LoadTime: { } took }) return;
-        // Those who waited for it get their turn before it counts as idle.
-        Used(worker.Spec.ModelId);
-        _loadTimes[worker.Spec.ModelId] = took;
+        if (worker is { State: WorkerState.Ready, LoadTime: not null }) Used(worker.Spec.ModelId);
     }
 
     private async Task SweepAsync()

@@ -31,6 +31,9 @@ public sealed class RouteOwner(YarpRoutes yarp, ILogger<RouteOwner> logger) : IW
     /// <summary>Raised when a request wants a model that is not loaded. Must not block or throw.</summary>
     public event Action<string>? Wanted;
 
+    /// <summary>How long the model took to load the last time; null where it never was.</summary>
+    public TimeSpan? LoadTimeOf(string modelId) => _loads.Of(modelId);
+
     public void Want(string modelId) => Wanted?.Invoke(modelId);
 
     /// <summary>Requests that a version is answering, also while it drains.</summary>

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Security.Cryptography;
+using FinerCut.Gateway.Storage;
 using FinerCut.Gguf;
 using FinerCut.Jobs;
 
@@ -73,7 +73,7 @@ public sealed class ModelDownload(HttpClient http, TimeProvider time)
     {
         var part = target + ".part";
         var whole = File.Exists(target) ? target : part;
-        var hash = await HashAsync(whole, cancellationToken);
+        var hash = await FileHashes.OfAsync(whole, cancellationToken);
         if (sha256 is not null && !string.Equals(hash, sha256, StringComparison.OrdinalIgnoreCase))
         {
             if (whole == part) File.Delete(part);
@@ -164,11 +164,5 @@ public sealed class ModelDownload(HttpClient http, TimeProvider time)
         if (needed is not { } bytes) return;
         var free = new DriveInfo(Path.GetDirectoryName(Path.GetFullPath(part))!).AvailableFreeSpace;
         if (free < bytes) throw new DownloadException($"{Path.GetDirectoryName(part)}: {bytes / 1e6:F0} MB are still to come, {free / 1e6:F0} MB are free. Make room or choose another folder with --output.", ExitCode.DiskFull);
-    }
-
-    private static async Task<string> HashAsync(string path, CancellationToken cancellationToken)
-    {
-        await using var file = File.OpenRead(path);
-        return Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancellationToken));
     }
 }
