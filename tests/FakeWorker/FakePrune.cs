@@ -35,7 +35,9 @@ public static class FakePrune
                 return ExitCode.Interrupted;
             }
 
-            await File.WriteAllTextAsync(checkpoint, $"{step}");
+            // Whole or not at all, as the real one's: it may be killed in any moment.
+            await File.WriteAllTextAsync(checkpoint + ".new", $"{step}");
+            File.Move(checkpoint + ".new", checkpoint, overwrite: true);
             Say(new PruneLine(Progress: new PruneProgress(PrunePhase.Search, step, script.PruneSteps, $"attn:{step}", 0.01 * step, 1000L * step, step, step, 0)));
             if (script.PruneDieAt == step && !resumed) Environment.FailFast("told to die");
         }
