@@ -4,18 +4,31 @@ using System.Text.Json;
 
 namespace FinerCut.GatewayBench;
 
-/// <summary>The built gateway as a process of its own, over one mock upstream; both can be asked.</summary>
+/// <summary>The built gateway as a process of its own, and <see cref="BareProxy"/> as another, over one mock upstream; each can be asked.</summary>
 internal sealed class GatewayUnderTest : IAsyncDisposable
 {
     private const string AdminKey = "bench-admin-key-0123456789";
     private readonly Process _process;
+    private readonly Process _proxy;
     private readonly string _folder;
 
-    private GatewayUnderTest(Process process, string folder, Uri gateway, Uri direct) => (_process, _folder, Gateway, Direct) = (process, folder, gateway, direct);
+    private GatewayUnderTest((Process Process, Uri Address) gateway, (Process Process, Uri Address) bare, Uri direct, string folder) =>
+        (_process, _proxy, Gateway, Bare, Direct, _folder) = (gateway.Process, bare.Process, gateway.Address, bare.Address, direct, folder);
 
     public Uri Gateway { get; }
 
+    /// <summary>YARP alone.</summary>
+    public Uri Bare { get; }
+
     public Uri Direct { get; }
+
+    /// <summary>Processor time until now of whoever listens there.</summary>
+    public TimeSpan Spent(Uri address)
+    {
+        var process = address == Bare ? _proxy : _process;
+        process.Refresh();
+        return process.TotalProcessorTime;
+    }
 
     /// <summary>Resident bytes of the gateway.</summary>
     public long Resident
@@ -58,13 +71,20 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
         using var admin = new HttpClient { BaseAddress = address, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", AdminKey) } };
         while (!(await admin.GetAsync("/health")).IsSuccessStatusCode) await Task.Delay(50);
         using var workers = JsonDocument.Parse(await admin.GetStringAsync("/admin/workers"));
-        return new GatewayUnderTest(process, folder, address, new Uri(workers.RootElement.GetProperty("workers")[0].GetProperty("address").GetString()!));
+        var direct = new Uri(workers.RootElement.GetProperty("workers")[0].GetProperty("address").GetString()!);
+        var proxy = Process.Start(new ProcessStartInfo(Environment.ProcessPath!, ["proxy", direct.ToString()]) { RedirectStandardOutput = true, RedirectStandardInput = true })!;
+        var bare = new Uri(await proxy.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException("The proxy ended."));
+        return new GatewayUnderTest((process, address), (proxy, bare), direct, folder);
     }
 
     public async ValueTask DisposeAsync()
     {
-        _process.Kill(entireProcessTree: true);
-        await _process.WaitForExitAsync();
+        foreach (var process in (Process[])[_process, _proxy])
+        {
+            process.Kill(entireProcessTree: true);
+            await process.WaitForExitAsync();
+        }
+
         Directory.Delete(_folder, recursive: true);
     }
 }

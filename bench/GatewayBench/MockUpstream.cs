@@ -11,6 +11,7 @@ internal static class MockUpstream
 {
     public const int PaceMs = 25;
 
+    private static readonly Pacer Pace = new();
     private static readonly byte[] Answer = Encoding.UTF8.GetBytes("""{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}""");
 
     public static async Task<int> RunAsync()
@@ -47,9 +48,10 @@ internal static class MockUpstream
         if (!Utf8Parser.TryParse(body.AsSpan(at), out int chunks, out _)) throw new InvalidOperationException("The client says no number of chunks.");
         context.Response.ContentType = "text/event-stream";
         var buffer = new byte[64];
+        var began = Stopwatch.GetTimestamp();
         for (var i = 0; i < chunks; i++)
         {
-            if (i > 0) await Task.Delay(PaceMs);
+            if (i > 0) await Pace.UntilAsync(began + (i * PaceMs * Stopwatch.Frequency / 1000));
             "data: "u8.CopyTo(buffer);
             Utf8Formatter.TryFormat(Stopwatch.GetTimestamp(), buffer.AsSpan(6), out var written);
             "\n\n"u8.CopyTo(buffer.AsSpan(6 + written));

@@ -44,6 +44,8 @@ public sealed class RunningGateway
             var contentRoot = Directory.GetCurrentDirectory();
             var settings = SettingsSources.Load(contentRoot, arguments);
             var config = GatewayConfigReader.Read(settings, contentRoot);
+            // Orleans' own sockets wait for each other: not with them.
+            if (!config.Cluster.IsOn) SocketLoop.GoOnInline();
             using var state = StateFolder.Open(config.StateFolder);
             if (config.Cluster.IsHost) await VetModelsAsync(config, state);
             // Joined first and left last: counts of keys may be the cluster's.

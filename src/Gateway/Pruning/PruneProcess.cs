@@ -132,7 +132,7 @@ public sealed class PruneProcess(WorkerConfig config, MemoryLedger ledger, ILogg
         // The priority of a process is set before it starts its threads, since each thread keeps its own; nice(1) does that.
         var nice = NicePaths.FirstOrDefault(File.Exists);
         if (nice is not null) command = [nice, "-n", "10", .. command];
-        return new ProcessStartInfo(command[0], command[1..])
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -140,6 +140,8 @@ public sealed class PruneProcess(WorkerConfig config, MemoryLedger ledger, ILogg
             UseShellExecute = false,
             CreateNoWindow = true,
         };
+        SocketLoop.KeepFrom(start);
+        return start;
     }
 
     private static async Task ForEachLineAsync(StreamReader reader, Action<string> take)

@@ -7,7 +7,7 @@ using Polly.Retry;
 
 namespace FinerCut.Gateway.Workers;
 
-/// <summary>Asks workers whether they are ready. Thread-safe.</summary>
+/// <summary>Asks workers whether they are ready; what comes after an answer may block (a process is started, a file read), so it never goes on on a socket's thread. Thread-safe.</summary>
 public sealed class WorkerProbe(TimeProvider time) : IDisposable
 {
     /// <summary>Of one question about health; settable for tests.</summary>
@@ -42,7 +42,7 @@ public sealed class WorkerProbe(TimeProvider time) : IDisposable
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, address.Url + "/health");
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", address.Key);
-            using var response = await _client.SendAsync(request, token);
+            using var response = await _client.SendAsync(request, token).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
             return response.StatusCode == HttpStatusCode.OK;
         }, cancellationToken);
 
@@ -53,7 +53,7 @@ public sealed class WorkerProbe(TimeProvider time) : IDisposable
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellationToken);
         try
         {
-            using var response = await _completions.GetAsync(new Uri(address.Url + "/health"), either.Token);
+            using var response = await _completions.GetAsync(new Uri(address.Url + "/health"), either.Token).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
             return true;
         }
         catch (Exception exception) when (exception is HttpRequestException || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
@@ -76,7 +76,7 @@ public sealed class WorkerProbe(TimeProvider time) : IDisposable
                 using var request = new HttpRequestMessage(HttpMethod.Post, address.Url + path);
                 request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", address.Key);
                 request.Content = new StringContent(body, Encoding.UTF8, "application/json");
-                using var response = await _completions.SendAsync(request, cancellationToken);
+                using var response = await _completions.SendAsync(request, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
                 if (response.StatusCode != HttpStatusCode.OK) return $"The probe was answered with status {(int)response.StatusCode}.";
                 using var answer = await JsonDocument.ParseAsync(await response.Content.ReadAsStreamAsync(cancellationToken), cancellationToken: cancellationToken);
                 return answer.RootElement.TryGetProperty("choices", out var choices) && choices.GetArrayLength() > 0 ? null : "The probe's answer holds no choice.";

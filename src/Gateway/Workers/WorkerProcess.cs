@@ -59,6 +59,7 @@ public sealed class WorkerProcess : IAsyncDisposable
         };
         foreach (var argument in spec.Device.Arguments) start.ArgumentList.Add(argument);
         start.Environment["LLAMA_API_KEY"] = key;
+        SocketLoop.KeepFrom(start);
         return new WorkerProcess(Process.Start(start)!, key, logger);
     }
 

@@ -47,6 +47,9 @@ public sealed partial class GatewayProcess : IAsyncDisposable
 
     public static string Program { get; } = Path.Combine(Artifacts, "Gateway", Configuration, "finercut");
 
+    /// <summary>Variables of its environment, from the next start on.</summary>
+    public Dictionary<string, string> Environment { get; } = [];
+
     /// <summary>Another build of the gateway, from the next start on; null: this one.</summary>
     public string? Executable { get; set; }
 
@@ -84,7 +87,9 @@ public sealed partial class GatewayProcess : IAsyncDisposable
     /// <summary>Starts (again) and waits until the model answers, or only until the gateway listens.</summary>
     public async Task RunAsync(bool ready = true, params string[] arguments)
     {
-        _process = Process.Start(Info(Folder, Executable ?? Program, arguments))!;
+        var start = Info(Folder, Executable ?? Program, arguments);
+        foreach (var (name, value) in Environment) start.Environment[name] = value;
+        _process = Process.Start(start)!;
         _output = Channel.CreateUnbounded<string>();
         _ = PumpAsync(_process, _output.Writer);
         using var late = new CancellationTokenSource(TimeSpan.FromSeconds(120));
