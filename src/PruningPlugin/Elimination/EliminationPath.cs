@@ -27,11 +27,35 @@ internal static class EliminationPath
     /// <summary>Groups of channels that can only go together, such as those of a KV head.</summary>
     public static ImmutableArray<EliminationStep> OfGroups(InputMoments moments, float[] weights, ImmutableArray<ImmutableArray<int>> groups, int threads) => Of(moments, weights, groups, 0, threads);
 
+    /// <summary>
+    /// What rounding the projection to new grids costs, each column's rounding made up for by those that are still to be rounded (<see cref="GridRounding"/>), its errors spread evenly
+    /// over a step: Σ L²·step²/12 over the moments' factor L. A token's mean, as the steps' errors are.
+    /// </summary>
+    /// <param name="gridSteps">Distances of neighbouring values, [channels × rows].</param>
+    public static double OfRounding(InputMoments moments, float[] gridSteps, int threads)
+    {
+        var (size, rows) = (moments.Channels, gridSteps.Length / moments.Channels);
+        var factor = Factor(moments, threads);
+        var sum = 0.0;
+        for (var channel = 0; channel < size; channel++)
+        {
+            var pivot = factor.Row(channel)[channel];
+            sum += pivot * pivot * TensorPrimitives.SumOfSquares<float>(gridSteps.AsSpan(channel * rows, rows)) / 12;
+        }
+
+        return sum / moments.Weight;
+    }
+
+    private static Cholesky Factor(InputMoments moments, int threads)
+    {
+        var (hessian, trace) = Centred(moments);
+        return Cholesky.Of(hessian, moments.Channels, Math.Max(Penalty * trace / moments.Channels, double.Epsilon), threads) ?? throw new InvalidOperationException("The inputs' moments are not positive definite.");
+    }
+
     private static ImmutableArray<EliminationStep> Of(InputMoments moments, float[] weights, ImmutableArray<ImmutableArray<int>>? groups, int step, int threads)
     {
         var (size, rows) = (moments.Channels, weights.Length / moments.Channels);
-        var (hessian, trace) = Centred(moments);
-        var factor = Cholesky.Of(hessian, size, Math.Max(Penalty * trace / size, double.Epsilon), threads) ?? throw new InvalidOperationException("The inputs' moments are not positive definite.");
+        var factor = Factor(moments, threads);
         var identity = new float[size * size];
         for (var at = 0; at < size; at++) identity[(at * size) + at] = 1;
         var inverse = factor.SolveSingle(identity, size, threads);

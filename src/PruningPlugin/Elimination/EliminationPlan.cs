@@ -50,7 +50,7 @@ internal sealed record EliminationPlan(UnitMap Units, ImmutableArray<UnitError> 
                 var weights = ProjectionWeights.Of(file, none, sublayer) ?? throw new UnsupportedModelException($"{sublayer}: its output projection cannot be read.");
                 var path = sublayer.Kind == SublayerKind.Attention
                     ? EliminationPath.OfGroups(moments[sublayer], weights.Weights.ToArray(), GroupsOf(coarse, sublayer), options.Threads)
-                    : EliminationPath.OfChannels(moments[sublayer], weights.Weights.ToArray(), grains.Contains(PruneGrain.FfnSlice) ? StepOf(moments[sublayer].Channels, channelBlock, slices) : moments[sublayer].Channels, options.Threads);
+                    : OfFfn(moments[sublayer], weights, grains.Contains(PruneGrain.FfnSlice) ? StepOf(moments[sublayer].Channels, channelBlock, slices) : moments[sublayer].Channels, options.Threads);
                 paths[sublayer.Order] = path;
                 moments.Remove(sublayer);
                 progress(++done, all);
@@ -58,6 +58,14 @@ internal sealed record EliminationPlan(UnitMap Units, ImmutableArray<UnitError> 
         }
 
         return Of(shape, coarse, paths);
+    }
+
+    /// <summary>The first slice to go cuts through quantisation blocks: all that is left is rounded anew, once, and that slice pays for it.</summary>
+    private static ImmutableArray<EliminationStep> OfFfn(InputMoments moments, ProjectionWeights weights, int step, int threads)
+    {
+        var path = EliminationPath.OfChannels(moments, weights.Weights.ToArray(), step, threads);
+        if (path.Length < 2 || !GgmlGrid.Covers(weights.Type)) return path;
+        return path.SetItem(0, path[0] with { Fitted = path[0].Fitted + EliminationPath.OfRounding(moments, weights.NewGridSteps(), threads) });
     }
 
     private static EliminationPlan Of(ModelShape shape, UnitMap coarse, ImmutableArray<EliminationStep>[] paths)

@@ -106,6 +106,14 @@ internal sealed class ProjectionWeights
         return ImmutableCollectionsMarshal.AsImmutableArray(data);
     }
 
+    /// <summary>Steps of new grids for the weights as they are, [channels kept × rows].</summary>
+    public float[] NewGridSteps()
+    {
+        var (scales, offsets) = (new float[_weights.Length], new float[_weights.Length]);
+        GgmlGrid.Read(Type, GgmlGridFit.Blocks(Type, Transposed(_weights, Rows, Channels.Length)), scales, offsets);
+        return Transposed(scales, Channels.Length, Rows);
+    }
+
     /// <summary>New weights less old, [channels kept × rows]; null where they are the source's.</summary>
     public float[]? Difference(HealedProjection healed)
     {

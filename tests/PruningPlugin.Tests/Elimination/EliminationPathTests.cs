@@ -58,6 +58,40 @@ public class EliminationPathTests
         Assert.True(path[0].Fitted < 1e-3 * path[0].Plain, $"{path[0].Fitted} of {path[0].Plain}");
     }
 
+    /// <summary>What is reckoned for rounding is what rounding to such grids then costs.</summary>
+    [Fact]
+    public void Roundings_cost_is_what_rounding_costs()
+    {
+        var (inputs, weights) = Data(6);
+        // About the mean, since a bias takes up what is the same for all.
+        for (var channel = 0; channel < Channels; channel++)
+        {
+            var mean = Enumerable.Range(0, Tokens).Average(token => inputs[(token * Channels) + channel]);
+            for (var token = 0; token < Tokens; token++) inputs[(token * Channels) + channel] -= mean;
+        }
+
+        var moments = InputMoments.Of(inputs, Ones, Channels);
+        float[] steps = [.. Enumerable.Repeat(0.02f, weights.Length)];
+        var reckoned = EliminationPath.OfRounding(moments, steps, 1);
+
+        var rounded = weights.ToArray();
+        var squares = moments.Squares.ToArray();
+        var trace = Enumerable.Range(0, Channels).Sum(at => squares[(at * Channels) + at]);
+        GridRounding.Round(Cholesky.Of(squares, Channels, EliminationPath.Penalty * trace / Channels, 1)!, rounded, Rows, steps, [.. weights.Select(_ => 0f)], GgmlType.Q8_0, 1);
+        double error = 0;
+        for (var token = 0; token < Tokens; token++)
+        {
+            for (var row = 0; row < Rows; row++)
+            {
+                var off = Enumerable.Range(0, Channels).Sum(channel => (double)inputs[(token * Channels) + channel] * (rounded[(channel * Rows) + row] - weights[(channel * Rows) + row]));
+                error += off * off / Tokens;
+            }
+        }
+
+        // The ridge's share of the reckoning is not in the error.
+        Assert.InRange(error / reckoned, 0.5, 1.2);
+    }
+
     [Fact]
     public void Groups_go_together_the_least_first()
     {
