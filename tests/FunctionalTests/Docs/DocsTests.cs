@@ -66,7 +66,7 @@ public sealed partial class DocsTests(LeanGateway lean)
             await File.WriteAllTextAsync(file, Here(block.Text), cancellationToken);
             string[] arguments = isScript ? [file] : await HasOpenAiAsync(cancellationToken) ? [file] : ["-m", "py_compile", file];
             await using var program = ChildProcess.Start(isScript ? "node" : "python3", arguments);
-            var code = await program.WaitForExitAsync(cancellationToken, TimeSpan.FromMinutes(1));
+            var code = await program.WaitForExitAsync(cancellationToken, TimeSpan.FromMinutes(5));
             Assert.True(code == 0, $"{name}:{block.Line}\n{program.Output}\n{program.Errors}");
             File.Delete(file);
         }
@@ -92,7 +92,7 @@ public sealed partial class DocsTests(LeanGateway lean)
         foreach (var job in (await lean.Gateway.AdminGetAsync("/admin/jobs", cancellationToken))["jobs"]!.AsArray().Where(job => job!["state"]!.GetValue<string>() is "queued" or "running"))
         {
             using var response = await lean.Gateway.Admin.DeleteAsync(new Uri($"/admin/jobs/{job!["id"]}", UriKind.Relative), cancellationToken);
-            await lean.Gateway.WaitForAsync($"/admin/jobs/{job["id"]}", view => view["state"]!.GetValue<string>() is not ("queued" or "running"), TimeSpan.FromMinutes(1), cancellationToken);
+            await lean.Gateway.WaitForAsync($"/admin/jobs/{job["id"]}", view => view["state"]!.GetValue<string>() is not ("queued" or "running"), TimeSpan.FromMinutes(5), cancellationToken);
         }
     }
 

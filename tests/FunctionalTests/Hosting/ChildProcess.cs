@@ -7,7 +7,7 @@ namespace FinerCut.FunctionalTests.Hosting;
 /// <summary>A program under test: its output is collected, and it is killed with its children when the test ends.</summary>
 internal sealed partial class ChildProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
 
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _output = new();

@@ -62,7 +62,7 @@ public sealed class LeanGateway : IAsyncLifetime
         {
             for (var subject = stream; subject < Subjects.Length; subject += 4) await Gateway.ChatAsync($"Tell me two things about {Subjects[subject]}.", cancellationToken, maxTokens: 32);
         }));
-        await Gateway.WaitForAsync($"/admin/models/{Checkout.ModelId}/recording", view => view["pending"]!.GetValue<long>() == 0, TimeSpan.FromSeconds(30), cancellationToken);
+        await Gateway.WaitForAsync($"/admin/models/{Checkout.ModelId}/recording", view => view["pending"]!.GetValue<long>() == 0, TimeSpan.FromMinutes(2), cancellationToken);
     }
 
     /// <summary>Orders a job and waits for its end.</summary>

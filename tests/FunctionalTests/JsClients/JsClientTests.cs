@@ -7,7 +7,7 @@ namespace FinerCut.FunctionalTests.JsClients;
 [Collection(ServingGateway.Collection)]
 public class JsClientTests(ServingGateway serving)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(8);
 
     [Theory]
     [InlineData("openai", 11)]

@@ -37,7 +37,7 @@ public class SwapTests(LeanGateway lean)
                 await lean.PromoteAsync(await lean.ActiveAsync(cancellationToken) == lean.Lean ? "full" : lean.Lean, cancellationToken);
 
                 // At least one more answer a stream between swaps, so that old and new streams overlap at each.
-                for (var answer = 0; answer < 4; answer++) Assert.True(await news.WaitAsync(TimeSpan.FromMinutes(1), cancellationToken), "No stream ended for a minute.");
+                for (var answer = 0; answer < 4; answer++) Assert.True(await news.WaitAsync(TimeSpan.FromMinutes(5), cancellationToken), "No stream ended for five minutes.");
             }
         }
         finally

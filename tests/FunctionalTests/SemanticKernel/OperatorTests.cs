@@ -52,7 +52,7 @@ public class OperatorTests(LeanGateway lean)
         Assert.StartsWith("job-", id, StringComparison.Ordinal);
         Assert.Equal(2, _asked.Count);
         using var cancelled = await lean.Gateway.Admin.DeleteAsync(new Uri($"/admin/jobs/{id}", UriKind.Relative), cancellationToken);
-        await lean.Gateway.WaitForAsync($"/admin/jobs/{id}", job => job["state"]!.GetValue<string>() is not ("queued" or "running"), TimeSpan.FromMinutes(1), cancellationToken);
+        await lean.Gateway.WaitForAsync($"/admin/jobs/{id}", job => job["state"]!.GetValue<string>() is not ("queued" or "running"), TimeSpan.FromMinutes(5), cancellationToken);
         Assert.Contains("cancelled", await CallAsync(Build(agrees: true), "job_status", ("job", id)), StringComparison.Ordinal);
     }
 

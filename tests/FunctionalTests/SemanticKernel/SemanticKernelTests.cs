@@ -55,7 +55,7 @@ public class SemanticKernelTests(LeanGateway lean)
         await lean.Gateway.WaitForAsync(
             "/admin/workers",
             view => view["workers"]!.AsArray().All(worker => worker!["in_flight"]?.GetValue<int>() is null or 0),
-            TimeSpan.FromSeconds(30),
+            TimeSpan.FromMinutes(2),
             cancellationToken);
     }
 

@@ -12,7 +12,7 @@ namespace FinerCut.FunctionalTests.Ui;
 public class PageTests(LeanGateway lean)
 {
     private const string Chromium = "/usr/bin/chromium";
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(6);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(20);
 
     [Fact]
     public async Task Every_flow_works_in_a_browser()
