@@ -66,7 +66,7 @@ public sealed class CompletionTests : IDisposable
         start.Environment["HOME"] = _folder;
         using var process = Process.Start(start)!;
         var errors = process.StandardError.ReadToEndAsync();
-        var output = await process.StandardOutput.ReadToEndAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        var output = await process.StandardOutput.ReadToEndAsync().WaitAsync(TimeSpan.FromMinutes(2));
         await process.WaitForExitAsync();
         Assert.True(process.ExitCode == 0, await errors);
         return output.Split('\n', StringSplitOptions.RemoveEmptyEntries);

@@ -77,17 +77,17 @@ public class MemoryLedgerTests
             await go.WaitAsync();
         });
         wakes.Want("m");
-        await began.WaitAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        await began.WaitAsync().WaitAsync(TimeSpan.FromMinutes(2));
         // Unloaded just now: the wake that runs looked before that.
         wakes.Want("m");
         wakes.Want("m");
         go.Release();
-        Assert.True(await began.WaitAsync(TimeSpan.FromSeconds(30)), "The second wish was lost.");
+        Assert.True(await began.WaitAsync(TimeSpan.FromMinutes(2)), "The second wish was lost.");
         go.Release();
 
         // Both wishes were one wake, and nothing is left over from them.
         wakes.Want("other");
-        await began.WaitAsync().WaitAsync(TimeSpan.FromSeconds(30));
+        await began.WaitAsync().WaitAsync(TimeSpan.FromMinutes(2));
         Assert.Equal(0, began.CurrentCount);
         go.Release();
     }

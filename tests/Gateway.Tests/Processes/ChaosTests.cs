@@ -103,9 +103,9 @@ public class ChaosTests(ITestOutputHelper output)
         Assert.Null((await ChatStream.RunAsync(gateway.Client, "tokens=2")).Problem);
 
         // The ledger holds that worker and nothing else, and of all the others no process is left.
-        await Eventually.BeAsync(async () => (await gateway.GetAsync("/admin/memory")).GetProperty("entries").GetArrayLength() == 1, () => gateway.Log, seconds: 20);
+        await Eventually.BeAsync(async () => (await gateway.GetAsync("/admin/memory")).GetProperty("entries").GetArrayLength() == 1, () => gateway.Log, seconds: 90);
         var last = Assert.Single(await gateway.WorkersAsync()).GetProperty("process_id").GetInt32();
-        await Eventually.BeAsync(() => seen.All(process => process == last || !Eventually.IsAlive(process)), () => gateway.Log, seconds: 20);
+        await Eventually.BeAsync(() => seen.All(process => process == last || !Eventually.IsAlive(process)), () => gateway.Log, seconds: 90);
         Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(gateway.Folder, "state/jobs")));
     }
 

@@ -97,7 +97,7 @@ public class DestinationTests
             }
             while (connecting.IsCompletedSuccessfully && line.Count < 20);
             Assert.False(connecting.IsCompleted);
-            using var answer = await front.Client.PostAsync("/v1/chat/completions", ChatStream.Body("x")).WaitAsync(TimeSpan.FromSeconds(30));
+            using var answer = await front.Client.PostAsync("/v1/chat/completions", ChatStream.Body("x")).WaitAsync(TimeSpan.FromMinutes(2));
             Assert.Equal((HttpStatusCode.BadGateway, "worker_unreachable"), (answer.StatusCode, ChatStream.Code(JsonElement.Parse(await answer.Content.ReadAsStringAsync()))));
         }
         finally

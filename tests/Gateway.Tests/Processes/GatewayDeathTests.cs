@@ -16,7 +16,7 @@ public class GatewayDeathTests(ITestOutputHelper output)
         var pruner = int.Parse(File.ReadAllText(Path.Combine(gateway.Folder, "state/jobs", id, "worker.pid")).Split(' ')[0]);
         var before = await gateway.GetAsync($"/admin/models/{GatewayProcess.Model}");
         gateway.Kill();
-        await Eventually.BeAsync(() => !Eventually.IsAlive(worker) && !Eventually.IsAlive(pruner), seconds: 20);
+        await Eventually.BeAsync(() => !Eventually.IsAlive(worker) && !Eventually.IsAlive(pruner), seconds: 90);
 
         await gateway.RunAsync();
         Assert.Equal(before.GetRawText(), (await gateway.GetAsync($"/admin/models/{GatewayProcess.Model}")).GetRawText());
@@ -57,7 +57,7 @@ public class GatewayDeathTests(ITestOutputHelper output)
             var before = await gateway.GetAsync($"/admin/models/{GatewayProcess.Model}");
             var workers = (await gateway.WorkersAsync()).Where(worker => worker.TryGetProperty("process_id", out _)).Select(worker => worker.GetProperty("process_id").GetInt32()).ToArray();
             gateway.Kill();
-            await Eventually.BeAsync(() => workers.All(worker => !Eventually.IsAlive(worker)), seconds: 20);
+            await Eventually.BeAsync(() => workers.All(worker => !Eventually.IsAlive(worker)), seconds: 90);
             await gateway.RunAsync();
             var after = await gateway.GetAsync($"/admin/models/{GatewayProcess.Model}");
             var told = before.GetProperty("history").EnumerateArray().Select(row => row.GetRawText()).ToArray();
@@ -78,7 +78,7 @@ public class GatewayDeathTests(ITestOutputHelper output)
             }
 
             // Memory is given back when the process is gone, a moment after the worker is off the list.
-            await Eventually.BeAsync(async () => (await gateway.GetAsync("/admin/memory")).GetProperty("entries").GetArrayLength() == 1, () => gateway.Log, seconds: 20);
+            await Eventually.BeAsync(async () => (await gateway.GetAsync("/admin/memory")).GetProperty("entries").GetArrayLength() == 1, () => gateway.Log, seconds: 90);
         }
     }
 

@@ -38,7 +38,7 @@ public class JobTests
         await Eventually.BeAsync(async () => (await gateway.GetAsync($"/admin/jobs/{id}")).TryGetProperty("progress", out _), () => gateway.Log);
         Assert.Equal(HttpStatusCode.Accepted, (await gateway.SendAsync(HttpMethod.Delete, $"/admin/jobs/{id}")).Status);
         Assert.Equal("cancelled", (await gateway.JobEndAsync(id)).GetProperty("state").GetString());
-        var told = await events.WaitAsync(TimeSpan.FromSeconds(10));
+        var told = await events.WaitAsync(TimeSpan.FromMinutes(2));
         Assert.Contains("\"progress\":", told, StringComparison.Ordinal);
         Assert.Contains("\"state\":\"cancelled\"", told.Split("event: job").Last(), StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.Conflict, (await gateway.SendAsync(HttpMethod.Delete, $"/admin/jobs/{id}")).Status);

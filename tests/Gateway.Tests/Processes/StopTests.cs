@@ -50,6 +50,6 @@ public class StopTests
             Assert.Contains("gateway_stopping", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         }
 
-        Assert.Equal(0, await stopped!.WaitAsync(TimeSpan.FromSeconds(30)));
+        Assert.Equal(0, await stopped!.WaitAsync(TimeSpan.FromMinutes(2)));
     }
 }

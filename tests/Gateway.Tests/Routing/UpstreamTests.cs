@@ -23,8 +23,8 @@ public class UpstreamTests
             })).ToArray();
             start.SignalAndWait();
             upstream.Close();
-            await Task.WhenAll(clients).WaitAsync(TimeSpan.FromSeconds(10));
-            await upstream.Drained.WaitAsync(TimeSpan.FromSeconds(10));
+            await Task.WhenAll(clients).WaitAsync(TimeSpan.FromMinutes(2));
+            await upstream.Drained.WaitAsync(TimeSpan.FromMinutes(2));
             Assert.Equal(0, after);
             Assert.Equal(0, upstream.InFlight);
             Assert.False(upstream.TryEnter());

@@ -10,7 +10,7 @@ namespace FinerCut.Tests.Batching;
 
 public class BatchLoopTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     [Fact]
     public async Task AnswersFollowFromEveryTokenOfTheirPrompt()

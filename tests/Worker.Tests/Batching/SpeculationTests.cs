@@ -12,7 +12,7 @@ namespace FinerCut.Tests.Batching;
 /// <summary>What the loop does beyond one token a step, on a context that says when a position, a copy or a cell is wrong.</summary>
 public class SpeculationTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     [Theory]
     [InlineData(1)]

@@ -12,7 +12,7 @@ namespace FinerCut.Tests.Serving;
 /// <summary>A worker process as a user starts it.</summary>
 internal sealed class WorkerUnderTest : IAsyncDisposable
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
     private readonly StringBuilder _errors = new();
