@@ -17,6 +17,8 @@ public sealed class AdminGate(AdminConfig config, AdminKey key) : IEndpointFilte
             return Results.Empty;
         }
 
+        // What admins ask for reads files' heads, writes databases, unseals recordings.
+        await SocketLoop.Leave();
         if (http.Features.Get<AccessGrant>() is not null) return await next(context);
         var header = http.Request.Headers.Authorization.ToString();
         if (header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) && key.Matches(header["Bearer ".Length..].Trim())) return await next(context);

@@ -23,6 +23,7 @@ internal static class AdminAnswers
     {
         var (body, tooLarge) = await RequestBody.ReadAsync(context.Request, LongestBody, context.RequestAborted);
         if (body is null) return Fail(tooLarge!);
+        await SocketLoop.Leave();
         using (body)
         {
             var (value, error) = read(body.Bytes);

@@ -87,6 +87,8 @@ internal static class RecordingEndpoints
         {
             await body.WriteAsync(JsonSerializer.SerializeToUtf8Bytes(conversation, ContractJson.Default.RecordedConversation), cancellationToken);
             await body.WriteAsync("\n"u8.ToArray(), cancellationToken);
+            // The next one is read and unsealed.
+            await SocketLoop.Leave();
         }
     }
 

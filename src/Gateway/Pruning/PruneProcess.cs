@@ -144,9 +144,10 @@ public sealed class PruneProcess(WorkerConfig config, MemoryLedger ledger, ILogg
         return start;
     }
 
+    /// <summary>Never goes on on a socket's thread: what follows a line, or the last one, is saved, and at the end a version is looked at and brought up.</summary>
     private static async Task ForEachLineAsync(StreamReader reader, Action<string> take)
     {
-        while (await reader.ReadLineAsync() is { } line)
+        while (await reader.ReadLineAsync().ConfigureAwait(ConfigureAwaitOptions.ForceYielding) is { } line)
         {
             if (line.Length > 0) take(line);
         }

@@ -32,6 +32,9 @@ public sealed class RoutedRequest(RequestBody body, RequestHead head, string mod
 /// <summary>First in YARP's pipeline: reads the body within its bounds and finds the model that it names.</summary>
 public sealed class RequestMiddleware(RequestDelegate next, UpstreamChooser chooser, LiveConfig live)
 {
+    /// <summary>Bodies of more are not scanned on a socket's thread: megabytes take milliseconds, for which its other streams would wait.</summary>
+    private const int LongBody = 128 << 10;
+
     public async Task InvokeAsync(HttpContext context)
     {
         var (body, tooLarge) = await RequestBody.ReadAsync(context.Request, live.Forwarding.MaxBodyBytes, context.RequestAborted);
@@ -43,6 +46,7 @@ public sealed class RequestMiddleware(RequestDelegate next, UpstreamChooser choo
 
         using (body)
         {
+            if (body.Bytes.Length > LongBody) await SocketLoop.Leave();
             var (head, malformed) = RequestHead.Parse(body.Bytes.Span);
             var (modelId, unknown) = head is null ? (null, malformed) : chooser.ModelOf(head, context.Features.Get<IModelScope>());
             if (modelId is null)

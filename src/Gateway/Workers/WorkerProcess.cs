@@ -112,11 +112,12 @@ public sealed class WorkerProcess : IAsyncDisposable
         _process.Dispose();
     }
 
+    /// <summary>Never goes on on a socket's thread, nor do those who wait for its end: they start processes, write databases and delete files.</summary>
     private async Task ReadOutputAsync()
     {
         try
         {
-            while (await _process.StandardOutput.ReadLineAsync() is { } line)
+            while (await _process.StandardOutput.ReadLineAsync().ConfigureAwait(ConfigureAwaitOptions.ForceYielding) is { } line)
             {
                 if (!_listening.Task.IsCompleted && TryParse(line) is { } serve) _listening.TrySetResult(serve.Listening);
                 else _logger.LogDebug("{Line}", line);
@@ -131,11 +132,12 @@ public sealed class WorkerProcess : IAsyncDisposable
         if (_listening.TrySetException(new IOException("The worker ended before it listened."))) _ = _listening.Task.Exception;
     }
 
+    /// <summary>As <see cref="ReadOutputAsync"/>; the log may wait for whoever reads it, too.</summary>
     private async Task ReadErrorsAsync()
     {
         try
         {
-            while (await _process.StandardError.ReadLineAsync() is { } line)
+            while (await _process.StandardError.ReadLineAsync().ConfigureAwait(ConfigureAwaitOptions.ForceYielding) is { } line)
             {
                 if (line.Length == 0) continue;
                 _lastError = WorkerLog.Forward(_logger, line);

@@ -43,7 +43,8 @@ public sealed class KeyRing(IKeyStore store, TimeProvider clock) : IDisposable
         await _writing.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            _keys = (await store.ReadAsync(cancellationToken).ConfigureAwait(false)).ToFrozenDictionary(key => key.Id);
+            // PostgreSQL's socket would go on here: a table of thousands of keys is not built on its thread.
+            _keys = (await store.ReadAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ForceYielding)).ToFrozenDictionary(key => key.Id);
         }
         finally
         {
@@ -114,7 +115,8 @@ public sealed class KeyRing(IKeyStore store, TimeProvider clock) : IDisposable
             if (!_look.IsCompleted) return _look;
             if (_lookedAt != long.MinValue && clock.GetElapsedTime(_lookedAt) < MissInterval) return Task.CompletedTask;
             _lookedAt = clock.GetTimestamp();
-            return _look = RefreshAsync(CancellationToken.None);
+            // SQLite reads where it is called: not on the thread of the request's socket.
+            return _look = Task.Run(() => RefreshAsync(CancellationToken.None));
         }
     }
 }

@@ -122,7 +122,8 @@ public sealed class ShadowTraffic : IAsyncDisposable
         if (upstream.Key is { } key) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
         try
         {
-            using var response = await _client.SendAsync(request, either.Token);
+            // Two answers are read and compared next, and the next copy's original.
+            using var response = await _client.SendAsync(request, either.Token).ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
             return response.StatusCode == HttpStatusCode.OK ? await response.Content.ReadAsByteArrayAsync(either.Token) : null;
         }
         catch (Exception exception) when (exception is HttpRequestException or IOException || (exception is OperationCanceledException && !either.IsCancellationRequested))
