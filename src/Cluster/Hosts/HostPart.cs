@@ -170,7 +170,7 @@ internal sealed partial class HostPart(IGrainFactory grains, Members members, Ho
     {
         try
         {
-            return await SpecAsync(order) is { } spec ? Forecasts.OfWorker(spec.ModelPath, spec.ContextSize, spec.Parallel).Total : null;
+            return await SpecAsync(order) is { } spec ? Forecasts.OfWorker(spec.ModelPath, spec.ContextSize, spec.Parallel, spec.Device).Total : null;
         }
         catch (Exception exception) when (exception is GgufException or IOException or UnauthorizedAccessException or HostFileException)
         {

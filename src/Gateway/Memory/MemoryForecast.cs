@@ -1,10 +1,12 @@
+using FinerCut.Gateway.Configuration;
 using FinerCut.Gguf;
+using FinerCut.Runtime;
 
 namespace FinerCut.Gateway.Memory;
 
 /// <summary>Bytes that a worker is going to take, by what they are for.</summary>
 /// <param name="Weights">Of the file, mapped; and those that the CPU backend holds a second time, repacked.</param>
-/// <param name="Kv">Keys and values of the whole context, at half precision.</param>
+/// <param name="Kv">Keys and values of the whole context, in the types of the settings.</param>
 /// <param name="Compute">Intermediate results of the largest batch, logits and mask.</param>
 /// <param name="Process">The worker program with its vocabulary, and what else of a job there is.</param>
 public sealed record MemoryForecast(long Weights, long Kv, long Compute, long Process)
@@ -44,13 +46,17 @@ public static class Forecasts
 
     /// <exception cref="GgufException">The file is not sound.</exception>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public static MemoryForecast OfWorker(string path, int contextSize, int parallel)
+    /// <param name="path">Of the model.</param>
+    /// <param name="contextSize">Tokens, of all sequences together.</param>
+    /// <param name="parallel">Requests at a time.</param>
+    /// <param name="device">Types of the KV memory; null: half precision.</param>
+    public static MemoryForecast OfWorker(string path, int contextSize, int parallel, DeviceConfig? device = null)
     {
         using var file = GgufShards.Open(path);
-        return OfWorker(file.Model, contextSize, parallel);
+        return OfWorker(file.Model, contextSize, parallel, device);
     }
 
-    public static MemoryForecast OfWorker(GgufModel model, int contextSize, int parallel)
+    public static MemoryForecast OfWorker(GgufModel model, int contextSize, int parallel, DeviceConfig? device = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         var architecture = model.Architecture ?? "";
@@ -67,9 +73,10 @@ public static class Forecasts
         // Cells are given out in steps of 256 (llama-context.cpp).
         var cells = (contextSize + 255L) / 256 * 256;
         var batch = Math.Min(MicroBatch, cells);
+        var ofCell = Times(keyLength, BytesOf32(device?.KeyType)) + Times(valueLength, BytesOf32(device?.ValueType));
         return new MemoryForecast(
             Bytes(Sum(model.Tensors.Select(tensor => IsRepacked(tensor) ? 2 * (Int128)tensor.ByteCount : tensor.ByteCount))),
-            Bytes(Times(Times(Sum(keyHeads.Select(heads => (Int128)heads)), (Int128)keyLength + valueLength), sizeof(short) * cells)),
+            Bytes(Times(Times(Sum(keyHeads.Select(heads => (Int128)heads)), ofCell), cells) / 32),
             Bytes(Compute(batch, cells, embedding, feedForward, Times(widest, keyLength)) + Times(vocabulary, (parallel + KeptSequences) * sizeof(float))),
             Bytes(WorkerProcess + Times(vocabulary, BytesOfWord)));
     }
@@ -91,6 +98,9 @@ public static class Forecasts
     /// </summary>
     private static Int128 Compute(long batch, long cells, long embedding, long feedForward, Int128 queries) =>
         Times(batch * sizeof(float), (3 * Int128.Max(feedForward, queries)) + (3 * (Int128)embedding)) + ((Int128)batch * cells * (sizeof(float) + sizeof(short)));
+
+    /// <summary>Of 32 elements: quantised types are blocks of so many.</summary>
+    private static int BytesOf32(KvType? type) => type switch { KvType.F32 => 128, KvType.Q8_0 => 34, KvType.Q4_0 => 18, _ => 64 };
 
     /// <summary>What a file claims may be any number: products stop at a bound that no machine has, so that they neither wrap around nor throw.</summary>
     private static Int128 Times(Int128 one, Int128 other) => one == 0 ? 0 : Int128.Min(other, Unbounded / one) * one;

@@ -20,7 +20,7 @@ public sealed class Staging(Supervisor supervisor, WorkerProbe probe, MemoryLedg
         MemoryEntry entry;
         try
         {
-            entry = new MemoryEntry(worker.WorkerId, worker.ModelId, Forecasts.OfWorker(worker.ModelPath, worker.ContextSize, worker.Parallel));
+            entry = new MemoryEntry(worker.WorkerId, worker.ModelId, Forecasts.OfWorker(worker.ModelPath, worker.ContextSize, worker.Parallel, worker.Device));
         }
         catch (Exception exception) when (exception is GgufException or IOException or UnauthorizedAccessException)
         {

@@ -1,5 +1,7 @@
+using FinerCut.Gateway.Configuration;
 using FinerCut.Gateway.Memory;
 using FinerCut.Gguf;
+using FinerCut.Runtime;
 
 namespace FinerCut.Tests.Memory;
 
@@ -35,6 +37,13 @@ public class MemoryLedgerTests
         Assert.InRange(small.Weights, 90_000_000, 105_000_000);
         Assert.True(Forecasts.OfJob(Model, 5120, 256).Process > 5120L * 49152 * 4);
     }
+
+    [Theory]
+    [InlineData(KvType.F32, KvType.F32, 23_040L * 2048)]
+    [InlineData(KvType.F16, KvType.Q8_0, (23_040L * 512) + (23_040L * 272))]
+    [InlineData(KvType.Q8_0, KvType.Q4_0, (23_040L * 272) + (23_040L * 144))]
+    public void A_forecast_follows_the_types_of_the_kv_memory(KvType keys, KvType values, long bytes) =>
+        Assert.Equal(bytes, Forecasts.OfWorker(Model, 1024, 1, new DeviceConfig { KeyType = keys, ValueType = values }).Kv);
 
     /// <summary>What a file claims is anybody's number: it neither wraps around (and fits), nor throws past those who ask.</summary>
     [Theory]
