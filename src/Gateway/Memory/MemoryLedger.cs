@@ -70,7 +70,7 @@ public sealed class MemoryLedger
         lock (_gate) Volatile.Write(ref _entries, _entries.Remove(id));
     }
 
-    /// <summary>With the figures.</summary>
+    /// <summary>With the figures, and without a time to come again: nobody knows when those who hold memory will be done.</summary>
     public ApiError DoesNotFit(MemoryEntry entry)
     {
         ArgumentNullException.ThrowIfNull(entry);
@@ -79,7 +79,6 @@ public sealed class MemoryLedger
             503,
             $"{entry.Id} would need {entry.Forecast}; of {MemoryForecast.Mib(Limit)} (Memory:LimitBytes), {MemoryForecast.Mib(Math.Max(0, Free))} are free. Held: {(held.Length == 0 ? "nothing" : held)}.",
             "server_error",
-            "insufficient_memory")
-        { RetryAfter = TimeSpan.FromSeconds(10) };
+            "insufficient_memory");
     }
 }

@@ -17,6 +17,9 @@ public sealed record ApiError(int Status, string Message, string Type, string Co
 
     public TimeSpan? RetryAfter { get; init; }
 
+    /// <summary>Whether a client that tries again by itself should; said only where it should not, by OpenAI's x-should-retry.</summary>
+    public bool MayRetry { get; init; } = true;
+
     public static ApiError Invalid(string message, string code, string? param = null) =>
         new(StatusCodes.Status400BadRequest, message, "invalid_request_error", code) { Param = param };
 
@@ -52,6 +55,7 @@ public static class ErrorEnvelope
             context.Response.Headers.RetryAfter = Math.Max(1, Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
         }
 
+        if (!error.MayRetry) context.Response.Headers["x-should-retry"] = "false";
         return context.Response.Body.WriteAsync(Bytes(error), context.RequestAborted).AsTask();
     }
 

@@ -65,7 +65,7 @@ public sealed class ForwardMiddleware
             // The active version answers what the one on trial did not, whatever it failed of.
             mayTry = false;
             var again = choice.IsTrial || (sent < MaxSent && failure is not (FailureKind.FirstByteTimeout or FailureKind.Retired or FailureKind.Stopped) && !deadline.IsCancellationRequested);
-            return new Attempt(UpstreamFailure.ToError(failure, failures.BusyFor), again);
+            return new Attempt(failure == FailureKind.Died && sent >= MaxSent ? UpstreamFailure.GivenUp : UpstreamFailure.ToError(failure, failures.BusyFor), again);
         }, context.RequestAborted);
 
         if (last.Error is not null) await ErrorEnvelope.WriteAsync(context, last.Error);

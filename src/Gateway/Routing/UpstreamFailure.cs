@@ -32,6 +32,12 @@ public sealed class UpstreamFailure(FailureKind kind, Exception? cause = null) :
 {
     public FailureKind Kind { get; } = kind;
 
+    /// <summary>Of a request that no third worker gets: clients that send it again by themselves would end up taking the model from everybody.</summary>
+    public static ApiError GivenUp { get; } = ApiError.Server(
+        StatusCodes.Status502BadGateway,
+        "Two workers died while they had this request and had not begun to answer it: it may be what they died of, and is not sent to a third. If other requests are answered, change this one before you send it again.",
+        "worker_died_twice") with { MayRetry = false };
+
     /// <summary>As clients see it, in an envelope or as the last event of a stream.</summary>
     /// <param name="busyFor">What a busy upstream said itself; a second where it did not.</param>
     public static ApiError ToError(FailureKind kind, TimeSpan? busyFor = null) => kind switch

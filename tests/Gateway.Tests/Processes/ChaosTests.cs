@@ -87,7 +87,7 @@ public class ChaosTests(ITestOutputHelper output)
         // A killed worker is to blame for whatever did not end well, and that ended with a typed error.
         var broken = all.Where(outcome => outcome.Problem is not null).ToList();
         output.WriteLine($"{all.Count} streams, {kills} kills and stops, {broken.Count} ended by them");
-        Assert.All(broken, outcome => Assert.True(outcome.Error is "worker_died" or "worker_unreachable" or "model_loading", outcome.Problem));
+        Assert.All(broken, outcome => Assert.True(outcome.Error is "worker_died" or "worker_died_twice" or "worker_unreachable" or "model_loading", outcome.Problem));
         Assert.InRange(broken.Count, 0, kills * 8);
         Assert.All(all, outcome => Assert.InRange(outcome.Versions.Distinct().Count(), outcome.Status == HttpStatusCode.OK ? 1 : 0, 1));
 

@@ -78,7 +78,7 @@ public class DoorTests
         await using var gateway = GatewayProcess.Prepare();
         await gateway.RunAsync(arguments: ["--Logging:Console:FormatterName", "json"]);
         Assert.Null((await ChatStream.RunAsync(gateway.Client, "Zanzibar tokens=2")).Problem);
-        Assert.Equal("worker_died", (await ChatStream.RunAsync(gateway.Client, "Zanzibar tokens=2 die=1")).Error);
+        Assert.Equal("worker_died", (await ChatStream.RunAsync(gateway.Client, "Zanzibar tokens=30 delay=5 die=20")).Error);
         var logged = gateway.Log.Split('\n').Where(line => line.StartsWith('{') && !line.Contains("curl", StringComparison.Ordinal)).Select(line => JsonElement.Parse(line)).ToList();
         Assert.Contains(logged, line => line.GetProperty("Category").GetString() == "Worker.tiny/full" && line.GetProperty("Message").GetString()!.Length > 0);
         Assert.DoesNotContain("Zanzibar", gateway.Log, StringComparison.Ordinal);

@@ -55,7 +55,8 @@ public class ResidencyTests
         using var stream = await gateway.Client.SendAsync(busy, HttpCompletionOption.ResponseHeadersRead, leaving.Token);
         using var refused = await gateway.Client.PostAsync("/v1/chat/completions", ChatStream.Body("tokens=2", model: "third"));
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
-        Assert.NotNull(refused.Headers.RetryAfter);
+        // When the busy one will be done, nobody knows.
+        Assert.Null(refused.Headers.RetryAfter);
         var text = await refused.Content.ReadAsStringAsync();
         Assert.Contains("insufficient_memory", text, StringComparison.Ordinal);
         Assert.Contains("third/full would need 120 MiB", text, StringComparison.Ordinal);

@@ -27,7 +27,8 @@ public class WorkerDeathTests
         await using var gateway = await GatewayProcess.StartAsync();
         using var response = await gateway.Client.PostAsync("/v1/chat/completions", ChatStream.Body("tokens=2 die=0"));
         Assert.Equal(HttpStatusCode.BadGateway, response.StatusCode);
-        Assert.Contains("worker_died", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.Equal("worker_died_twice", ChatStream.Code(System.Text.Json.JsonElement.Parse(await response.Content.ReadAsStringAsync())));
+        Assert.Equal("false", Assert.Single(response.Headers.GetValues("x-should-retry")));
         await Eventually.BeAsync(async () => (await gateway.WorkersAsync())[0] is var worker && worker.GetProperty("recent_deaths").GetInt32() == 2, () => gateway.Log);
 
         // The worker is being restarted: a request that comes now waits for it.
