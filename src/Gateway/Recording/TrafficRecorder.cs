@@ -9,10 +9,12 @@ namespace FinerCut.Gateway.Recording;
 
 /// <summary>
 /// Copies exchanges off to the reservoir where recording is on. The request's path only copies bytes; parsing and the database are one task's
-/// work, behind a bounded queue that drops (and counts) when it is full.
+/// work, behind a bounded queue that drops (and counts) when it is full. Another drops what is past its time to live, also where no more traffic comes.
 /// </summary>
 public sealed class TrafficRecorder : IAsyncDisposable
 {
+    private static readonly TimeSpan BetweenExpiries = TimeSpan.FromMinutes(1);
+
     private readonly LiveConfig _live;
     private readonly RecordingSwitches _switches;
     private readonly RecordingStore _store;
@@ -20,16 +22,20 @@ public sealed class TrafficRecorder : IAsyncDisposable
     private readonly ILogger<TrafficRecorder> _logger;
     private readonly Channel<Captured> _queue;
     private readonly Task _writing;
+    private readonly PeriodicTimer _expiry;
+    private readonly Task _expiring;
     private long _dropped;
     private long _pending;
 
-    public TrafficRecorder(LiveConfig live, RecordingSwitches switches, RecordingStore store, ILogger<TrafficRecorder> logger)
+    public TrafficRecorder(LiveConfig live, RecordingSwitches switches, RecordingStore store, ILogger<TrafficRecorder> logger, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(live);
         (_live, _switches, _store, _logger) = (live, switches, store, logger);
         _redactor = new Redactor(live.Current.Redaction);
         _queue = Channel.CreateBounded<Captured>(new BoundedChannelOptions(256) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
         _writing = Task.Run(WriteAsync);
+        _expiry = new PeriodicTimer(BetweenExpiries, time);
+        _expiring = Task.Run(ExpireAsync);
     }
 
     /// <summary>Exchanges that came too fast to be recorded.</summary>
@@ -56,7 +62,8 @@ public sealed class TrafficRecorder : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _queue.Writer.TryComplete();
-        await _writing;
+        _expiry.Dispose();
+        await Task.WhenAll(_writing, _expiring);
     }
 
     private void Take(Captured captured)
@@ -87,6 +94,25 @@ public sealed class TrafficRecorder : IAsyncDisposable
                 Interlocked.Decrement(ref _pending);
             }
         }
+    }
+
+    private async Task ExpireAsync()
+    {
+        do
+        {
+            foreach (var model in _live.Current.Models)
+            {
+                try
+                {
+                    _store.Expire(model.Id, model.Recording);
+                }
+                catch (Exception exception)
+                {
+                    _logger.LogError("Recordings of {Model} could not be looked through for old ones ({Kind}); tried again in a minute.", model.Id, exception.GetType().Name);
+                }
+            }
+        }
+        while (await _expiry.WaitForNextTickAsync());
     }
 
     private sealed record Captured(string ModelId, bool IsChat, string Sender, byte[] Request, ReadOnlyMemory<byte> Answer);
