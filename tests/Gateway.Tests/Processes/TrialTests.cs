@@ -116,6 +116,36 @@ public class TrialTests
     }
 
     [Fact]
+    public async Task A_version_whose_answers_diverge_is_left_before_a_client_gets_one()
+    {
+        await using var gateway = await StartAsync(new JsonObject { ["ShadowShare"] = 1, ["ShadowSamples"] = 1000, ["MinAgreement"] = 0.9 });
+        var sent = 0;
+        await Eventually.BeAsync(async () =>
+        {
+            var stream = await ChatStream.RunAsync(gateway.Client, $"conversation {sent++} tokens=3");
+            Assert.Null(stream.Problem);
+            Assert.Equal("full", stream.Versions[0]);
+            return await StateAsync(gateway) is "rolling_back" or "rolled_back";
+        }, () => gateway.Log);
+        var history = (await gateway.GetAsync(Models + "/versions/lean-1")).GetProperty("history");
+        Assert.Contains(history.EnumerateArray(), row => row.GetProperty("event").GetString() == "RolledBack" && row.GetProperty("reason").GetString()!.StartsWith("The answers diverge: agreement 0.5 ", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Copies_are_dropped_where_clients_wait()
+    {
+        await using var gateway = await StartAsync(
+            new JsonObject { ["ShadowShare"] = 1, ["ShadowSamples"] = 1000 },
+            settings => settings["Access"]!["Queue"] = new JsonObject { ["Places"] = 1 });
+        await Eventually.BeAsync(async () =>
+        {
+            var seen = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => ChatStream.RunAsync(gateway.Client, $"conversation {i} tokens=2 delay=5")));
+            Assert.All(seen, stream => Assert.Null(stream.Problem));
+            return (await gateway.Client.GetStringAsync("/metrics")).Contains("finercut_shadow_requests_total{model=\"tiny\",version=\"lean-1\",outcome=\"dropped\"}", StringComparison.Ordinal);
+        }, () => gateway.Log);
+    }
+
+    [Fact]
     public async Task A_canary_whose_worker_dies_for_good_is_left_and_old_files_go()
     {
         await using var gateway = await StartAsync(new JsonObject { ["CanaryWeight"] = 1, ["KeepVersions"] = 1 });
@@ -134,10 +164,14 @@ public class TrialTests
         Assert.Equal(HttpStatusCode.Conflict, (await gateway.PromoteAsync("lean-1")).Status);
     }
 
-    private static async Task<GatewayProcess> StartAsync(JsonObject rollout)
+    private static async Task<GatewayProcess> StartAsync(JsonObject rollout, Action<JsonObject>? change = null)
     {
         rollout["Mode"] = "Canary";
-        var gateway = await GatewayProcess.StartAsync(settings => settings["Models"]![GatewayProcess.Model]!["Rollout"] = rollout);
+        var gateway = await GatewayProcess.StartAsync(settings =>
+        {
+            settings["Models"]![GatewayProcess.Model]!["Rollout"] = rollout;
+            change?.Invoke(settings);
+        });
         Assert.Equal("passed", (await gateway.JobEndAsync(await gateway.OrderJobAsync())).GetProperty("state").GetString());
         return gateway;
     }
