@@ -225,12 +225,13 @@ public sealed record PruneRequest
     /// <summary>Models that are not written as deci (docs/pruning.md) are not healed, whatever stands here.</summary>
     public HealingKind Healing { get; set; } = HealingKind.Auto;
 
-    /// <summary>Tokens that healing is fitted on: traffic up to half of them, the rest general text. 0 = twice <see cref="MaxCalibrationTokens"/>.</summary>
+    /// <summary>Tokens that healing is fitted on: traffic up to half of them, the rest general text. 0 = eight times <see cref="MaxCalibrationTokens"/>: a
+    /// fit has more weights than a search has choices, and knows other text the better the more it has seen (docs/results.md).</summary>
     public int MaxHealingTokens { get; set; }
 
     /// <summary>The same with the default worked out.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
-    public int HealingTokens => MaxHealingTokens > 0 ? MaxHealingTokens : 2 * MaxCalibrationTokens;
+    public int HealingTokens => MaxHealingTokens > 0 ? MaxHealingTokens : 8 * MaxCalibrationTokens;
 
     /// <summary>A text file for the general half, blank lines between its texts; null = the model writes it itself from short openings.</summary>
     public string? GeneralTextPath { get; set; }

@@ -59,7 +59,7 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
         var needed = plan.Process + plan.Session + Math.Max(2 * smallest, Math.Max(plan.Healing, plan.Proof));
         return needed <= given ? null : string.Create(
             CultureInfo.InvariantCulture,
-            $"memory_bytes: {given} are too few for this model; {needed} are needed beside its weights (program {plan.Process}, a session {plan.Session}, then the most of reference {smallest} twice, healing {plan.Healing}, proof {plan.Proof}).");
+            $"memory_bytes: {given} are too few for this model; {needed} are needed beside its weights (program {plan.Process}, a session {plan.Session}, then the most of reference {smallest} twice, healing {plan.Healing}, proof {plan.Proof}). Fewer max_healing_tokens or max_calibration_tokens need less.");
     }
 
     /// <summary>Options that keep a search within its share.</summary>

@@ -6,13 +6,15 @@ namespace FinerCut.Pruning.Texts;
 
 /// <summary>
 /// Conversations like recorded ones that a model makes up: each begins as a recorded one does, breaks off somewhere in the last question, which the
-/// model ends and then answers, at temperature 1. So few recorded conversations become many different ones of their kind (as Magpie, arXiv 2406.08464,
+/// model ends at temperature 1 and then answers at 0.7, as most clients ask it to. So few recorded conversations become many different ones of their kind (as Magpie, arXiv 2406.08464,
 /// lets a model ask itself). Same model, conversations and seed, same text. Runs on the calling thread.
 /// </summary>
 public static class RegrownText
 {
     /// <summary>Sequences decoded together; part of what makes the text the same.</summary>
     private const int Together = 16;
+
+    private const float AnswerTemperature = 0.7f;
 
     /// <summary>Tokens of a question at most that the model adds.</summary>
     private const int MostAsked = 48;
@@ -39,7 +41,7 @@ public static class RegrownText
             TextContinuation.Run(model, texts, text => Math.Max(1, Math.Min(MostAsked, length - 16 - text.Count - MostAsked)), number => new SamplerOptions { Seed = first + (uint)number }, threads, cancellationToken);
             for (var at = 0; at < Together; at++) texts[at].AddRange(chosen[at].Turn);
             int[] answers = [.. texts.Select(text => text.Count)];
-            TextContinuation.Run(model, texts, text => Math.Max(1, length - text.Count), number => new SamplerOptions { Seed = unchecked(first + (uint)number + 0x80000000) }, threads, cancellationToken);
+            TextContinuation.Run(model, texts, text => Math.Max(1, length - text.Count), number => new SamplerOptions { Temperature = AnswerTemperature, Seed = unchecked(first + (uint)number + 0x80000000) }, threads, cancellationToken);
             for (var at = 0; at < Together && count < tokens; at++)
             {
                 made.Add(new TokenSequence($"regrown:{made.Count}", [.. texts[at]], answers[at]));
