@@ -34,6 +34,7 @@ internal sealed class AnswerGuard(HttpMessageHandler inner, LiveConfig live, Tim
                 ? Content(await EventsAsync(body, exchange, cancellationToken, either.Token), held)
                 : Content(await WholeAsync(body, exchange, either.Token), held);
             exchange.FirstByteAt = time.GetTimestamp();
+            exchange.Turn?.Dispose();
             return response;
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)

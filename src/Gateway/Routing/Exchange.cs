@@ -67,6 +67,9 @@ public sealed class Exchange(Upstream upstream, bool isTrial, long began)
     /// <summary>The attempt whose answer is the answer: this one unless it is hedged.</summary>
     public Exchange Answered { get => _answered ?? this; internal set => _answered = value; }
 
+    /// <summary>Given back when the answer has begun; null where the request is no suspect (<see cref="Suspects"/>).</summary>
+    internal IDisposable? Turn { get; init; }
+
     /// <summary>Cancelled when another attempt's answer came first.</summary>
     internal CancellationToken Lost { get; init; }
 

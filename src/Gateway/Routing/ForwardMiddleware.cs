@@ -30,10 +30,12 @@ public sealed class ForwardMiddleware
     private readonly GatewayMetrics _metrics;
     private readonly TimeProvider _time;
     private readonly ResiliencePipeline<Attempt> _attempts;
+    private readonly Suspects _suspects;
 
     public ForwardMiddleware(RequestDelegate next, UpstreamChooser chooser, LiveConfig live, IExchangeObserver observer, GatewayMetrics metrics, TimeProvider time)
     {
         (_next, _chooser, _live, _observer, _metrics, _time) = (next, chooser, live, observer, metrics, time);
+        _suspects = new Suspects(time);
         _attempts = new ResiliencePipelineBuilder<Attempt> { TimeProvider = time }
             .AddRetry(new RetryStrategyOptions<Attempt>
             {
@@ -53,14 +55,15 @@ public sealed class ForwardMiddleware
         var modelId = request.ModelId;
         using var measure = _metrics.Begin(modelId);
         using var deadline = new CancellationTokenSource(_live.Forwarding.RetryDeadline, _time);
-        var sent = 0;
+        var (sent, suspected) = (0, false);
         var mayTry = true;
         var last = await _attempts.ExecuteAsync(async _ =>
         {
             var (choice, refusal) = await _chooser.EnterAsync(request, mayTry, deadline.Token, context.RequestAborted);
             if (choice is null) return new Attempt(refusal, refusal?.Code == "worker_busy" && !deadline.IsCancellationRequested);
-            var failures = await TryAsync(context, request, choice);
+            var failures = await TryAsync(context, request, choice, suspected);
             if (failures.Kinds is not [.., var failure]) return new Attempt(null);
+            suspected |= failures.Kinds.Contains(FailureKind.Died);
             sent += failures.Kinds.Count(kind => kind is not (FailureKind.NotSent or FailureKind.Busy));
             // The active version answers what the one on trial did not, whatever it failed of.
             mayTry = false;
@@ -73,10 +76,22 @@ public sealed class ForwardMiddleware
     }
 
     /// <summary>None when an answer (or a part of it) has gone to the client, or the client has gone; otherwise why there was none, the last failure last.</summary>
-    private async Task<Failures> TryAsync(HttpContext context, RoutedRequest request, UpstreamChoice choice)
+    private async Task<Failures> TryAsync(HttpContext context, RoutedRequest request, UpstreamChoice choice, bool suspected)
     {
+        // Waited for with the upstream entered: one that dies meanwhile was not sent to. Who leaves here, leaves it.
+        IDisposable? turn = null;
+        try
+        {
+            if (suspected) turn = await _suspects.TakeTurnAsync(request.ModelId, context.RequestAborted);
+        }
+        catch
+        {
+            choice.Upstream.Leave();
+            throw;
+        }
+
         var failed = new Failures();
-        var exchange = new Exchange(choice.Upstream, choice.IsTrial, _time.GetTimestamp()) { Hedge = Hedge(context, request, choice, failed) };
+        var exchange = new Exchange(choice.Upstream, choice.IsTrial, _time.GetTimestamp()) { Hedge = Hedge(context, request, choice, failed), Turn = turn };
         exchange.Tap = _observer.Begin(exchange, context.Request.Path, request);
         var (whole, told) = (false, false);
         try
@@ -101,6 +116,7 @@ public sealed class ForwardMiddleware
         }
         finally
         {
+            if (turn is not null) _ = _suspects.GiveBackAsync(turn, died: failed.Kinds.Contains(FailureKind.Died));
             lock (failed) failed.AreOver = true;
             exchange.Tap?.Finish(whole);
             if (!told) Ended(exchange.Answered, exchange.Answered.Broken, context, request);

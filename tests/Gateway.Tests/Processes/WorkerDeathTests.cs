@@ -36,6 +36,20 @@ public class WorkerDeathTests
     }
 
     [Fact]
+    public async Task Of_all_that_a_worker_had_when_it_died_only_the_request_that_kills_is_given_up()
+    {
+        await using var gateway = await GatewayProcess.StartAsync(settings => settings["Worker"]!["Restart"]!["BreakerDeaths"] = 10);
+        gateway.Script("""{"firstDelayMs":120000}""");
+        var others = Enumerable.Range(0, 5).Select(i => gateway.Client.PostAsync("/v1/chat/completions", ChatStream.Body($"question {i} tokens=3 delay=50"))).ToArray();
+        await Eventually.BeAsync(async () => (await gateway.WorkersAsync())[0].GetProperty("in_flight").GetInt32() == others.Length, () => gateway.Log);
+        gateway.Script("{}");
+        using var killer = await gateway.Client.PostAsync("/v1/chat/completions", ChatStream.Body("tokens=2 die=0"));
+        Assert.Equal("worker_died_twice", ChatStream.Code(System.Text.Json.JsonElement.Parse(await killer.Content.ReadAsStringAsync())));
+        foreach (var other in await Task.WhenAll(others)) Assert.Equal(HttpStatusCode.OK, other.StatusCode);
+        await Eventually.BeAsync(async () => (await gateway.WorkersAsync())[0].GetProperty("recent_deaths").GetInt32() == 2, () => gateway.Log);
+    }
+
+    [Fact]
     public async Task A_worker_that_is_stopped_is_noticed_and_replaced()
     {
         await using var gateway = await GatewayProcess.StartAsync(settings =>
