@@ -10,7 +10,7 @@ public sealed partial class ModelGrain
     /// <summary>A host that refused a worker is asked again after this.</summary>
     private static readonly TimeSpan Cooling = TimeSpan.FromSeconds(5);
 
-    private readonly HashSet<(string Host, string Version)> _placing = [];
+    private readonly Dictionary<(string Host, string Version), Task<Refusal?>> _placing = [];
     private readonly HashSet<(string Host, string Version)> _ending = [];
     private readonly Dictionary<(string Host, string Version), long> _refused = [];
     private string? _leavingVersion;
@@ -31,20 +31,36 @@ public sealed partial class ModelGrain
 
     private void PlaceMissing(VersionModel version)
     {
-        var missing = _card!.Replicas - _fleet.Staying(version.Id).Count(ModelFleet.IsHopeful) - _placing.Count(placing => placing.Version == version.Id);
+        var missing = _card!.Replicas - _fleet.Staying(version.Id).Count(ModelFleet.IsHopeful) - _placing.Keys.Count(placing => placing.Version == version.Id);
         foreach (var host in missing > 0 ? Candidates(version.Id).Take(missing).ToArray() : []) _ = PlaceAsync(host.Host, version);
     }
 
     private IEnumerable<HostReport> Candidates(string version) => _fleet.Places.Where(host =>
         !host.Workers.Any(worker => worker.VersionId == version && ModelFleet.IsHopeful(worker))
-        && !_placing.Contains((host.Host, version))
+        && !_placing.ContainsKey((host.Host, version))
         && !(_refused.TryGetValue((host.Host, version), out var at) && time.GetElapsedTime(at) < Cooling));
 
-    /// <summary>Null once the version's worker on this host has answered a probe.</summary>
+    /// <summary>Null once the version's worker on this host has answered a probe. One start a place at a time: who asks meanwhile waits for the same one.</summary>
     private async Task<Refusal?> PlaceAsync(string host, VersionModel version)
     {
         var place = (host, version.Id);
-        _placing.Add(place);
+        if (_placing.TryGetValue(place, out var underWay)) return await underWay;
+        var start = StartAsync(host, version);
+        if (start.IsCompleted) return await start;
+        _placing[place] = start;
+        try
+        {
+            return await start;
+        }
+        finally
+        {
+            _placing.Remove(place);
+        }
+    }
+
+    private async Task<Refusal?> StartAsync(string host, VersionModel version)
+    {
+        var place = (host, version.Id);
         Refusal? problem;
         try
         {
@@ -55,10 +71,6 @@ public sealed partial class ModelGrain
         catch (Exception exception)
         {
             problem = new Refusal { Status = 503, Code = "host_silent", Message = $"The host {host} did not answer ({exception.GetType().Name})." };
-        }
-        finally
-        {
-            _placing.Remove(place);
         }
 
         if (problem is null) _refused.Remove(place);

@@ -43,8 +43,10 @@ public sealed partial class ModelGrain
 
     public async Task LeaveAsync(string host)
     {
-        _fleet.BeginLeave(host);
         var began = time.GetTimestamp();
+        // A new owner does not know yet what runs where, nor the host that leaves: it would be answered that nothing is under way on it.
+        while (!_gathered) await Task.Delay(DrainLook, time, CancellationToken.None);
+        _fleet.BeginLeave(host);
         // Elsewhere first, so that there is always a door where one can be.
         foreach (var version in new[] { _document.Rollout.Active, _document.Rollout.OnTrial }.OfType<VersionModel>())
         {

@@ -132,10 +132,11 @@ public sealed class ModelGrainTests : IAsyncLifetime
         var (leaving, edge) = (Host(0, "h0"), Edge(2, "e2"));
         await Eventually.BeAsync(() => edge.Doors is ["http://h0/full"], seconds: 30);
         var staying = Host(1, "h1");
-        var host = _silos.Grains(1).GetGrain<IHostGrain>("h1");
-        await Eventually.BeAsync(async () => await host.ReadAsync() is not null, seconds: 30);
+        var model = _silos.Grains(0).GetGrain<IModelGrain>("m");
+        // That the host is there is not enough: the model's owner must have heard of it, or there is no elsewhere.
+        await Eventually.BeAsync(async () => (await model.ReadAsync()).Hosts.Any(host => host.Host == "h1"), seconds: 30);
         edge.InFlight["full"] = 1;
-        var left = _silos.Grains(0).GetGrain<IModelGrain>("m").LeaveAsync("h0");
+        var left = model.LeaveAsync("h0");
         await Eventually.BeAsync(() => edge.Doors is ["http://h1/full"], seconds: 30);
         Assert.False(left.IsCompleted);
         edge.InFlight["full"] = 0;
@@ -143,6 +144,42 @@ public sealed class ModelGrainTests : IAsyncLifetime
         Assert.DoesNotContain(edge.Tables, table => table.Workers.Length == 0 && table.Number > edge.Tables.First(known => known.Workers.Length > 0).Number);
         GC.KeepAlive(leaving);
         GC.KeepAlive(staying);
+    }
+
+    [Fact]
+    public async Task A_host_that_leaves_while_the_models_owner_is_new_is_waited_for_all_the_same()
+    {
+        var model = _silos.Grains(0).GetGrain<IModelGrain>("m");
+        await model.ReadAsync();
+        var owner = await _silos.OwnerAsync(model);
+        var stays = Enumerable.Range(0, 3).First(i => _silos.All[i] != owner);
+        var (host, edge) = (Host(stays, "h"), Edge(stays, "e"));
+        await Eventually.BeAsync(() => edge.Doors is ["http://h/full"], seconds: 30);
+        edge.InFlight["full"] = 1;
+        var grains = _silos.Grains(stays);
+        await _silos.KillAsync(owner);
+        var left = LeaveAsync();
+        await Eventually.BeAsync(() => edge.Table!.Workers.Length == 0, () => string.Join('\n', edge.Tables), seconds: 60);
+        Assert.False(left.IsCompleted);
+        edge.InFlight["full"] = 0;
+        await left.WaitAsync(TimeSpan.FromSeconds(30));
+        GC.KeepAlive(host);
+
+        async Task LeaveAsync()
+        {
+            while (true)
+            {
+                try
+                {
+                    await grains.GetGrain<IModelGrain>("m").LeaveAsync("h");
+                    return;
+                }
+                catch (Exception exception) when (exception is OrleansException or TimeoutException)
+                {
+                    // Between two owners.
+                }
+            }
+        }
     }
 
     [Fact]
