@@ -27,6 +27,7 @@ internal sealed partial class HostFiles(IGrainFactory grains, ILogger<HostFiles>
     private readonly ConcurrentDictionary<string, Lazy<Task<string>>> _fetches = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, string> _paths = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _hashing = new(1);
+    private readonly SemaphoreSlim _joining = new(1);
     private StateFolder _state = null!;
     private TimeProvider _time = null!;
     private FileHashes _hashes = null!;
@@ -100,6 +101,36 @@ internal sealed partial class HostFiles(IGrainFactory grains, ILogger<HostFiles>
         finally
         {
             if (fetch.Value.IsCompleted) _fetches.TryRemove(new(sha256, fetch));
+        }
+    }
+
+    /// <summary>Fetches what is missing of a split model's files, and lays all beside each other under the names that belong to a split model.</summary>
+    /// <returns>Where the first lies now.</returns>
+    /// <exception cref="HostFileException">One of them is to be had nowhere.</exception>
+    public async Task<string> FetchSetAsync(string sha256, IReadOnlyList<FilePart> parts, IReadOnlyList<string> sources, CancellationToken cancellationToken)
+    {
+        if (ShardSet.HashOf(parts) != sha256) throw new HostFileException($"The {parts.Count} files of {sha256} are told wrongly: their hashes make another one.");
+        await _joining.WaitAsync(cancellationToken);
+        try
+        {
+            string At(int number) => _state.Of("files", sha256, ShardSet.NameOf(number, parts.Count));
+            Directory.CreateDirectory(Path.GetDirectoryName(At(0))!);
+            for (var number = 0; number < parts.Count; number++)
+            {
+                var (part, place) = (parts[number], At(number));
+                var path = await FindAsync(part.Sha256, place, cancellationToken) ?? await FetchAsync(part.Sha256, part.Bytes, sources, cancellationToken);
+                if (path == place) continue;
+                // What was fetched for this is moved; what somebody else put here stays where it is.
+                if (path == FetchedPath(part.Sha256)) File.Move(path, place, overwrite: true);
+                else File.Copy(path, place, overwrite: true);
+                await RememberAsync(place, part.Sha256);
+            }
+
+            return At(0);
+        }
+        finally
+        {
+            _joining.Release();
         }
     }
 
@@ -180,7 +211,7 @@ internal sealed partial class HostFiles(IGrainFactory grains, ILogger<HostFiles>
                 var notes = ImmutableDictionary.CreateBuilder<(string, string), FileNote>();
                 foreach (var model in models().Where(model => !model.IsExternal))
                 {
-                    foreach (var (version, path) in FilesOf(model)) notes[(model.Id, version)] = new FileNote { VersionId = version, Sha256 = await HashAsync(path, stopping), Bytes = new FileInfo(path).Length };
+                    foreach (var (version, path) in FilesOf(model)) notes[(model.Id, version)] = await NoteAsync(version, ShardSet.PathsOf(path), stopping);
                 }
 
                 _notes = notes.ToImmutable();
@@ -198,9 +229,17 @@ internal sealed partial class HostFiles(IGrainFactory grains, ILogger<HostFiles>
         }
     }
 
+    private async Task<FileNote> NoteAsync(string version, string[] paths, CancellationToken cancellationToken)
+    {
+        var parts = new List<FilePart>();
+        foreach (var path in paths) parts.Add(new FilePart { Sha256 = await HashAsync(path, cancellationToken), Bytes = new FileInfo(path).Length });
+        return new FileNote { VersionId = version, Sha256 = ShardSet.HashOf(parts), Bytes = parts.Sum(part => part.Bytes), Parts = parts.Count > 1 ? [.. parts] : [] };
+    }
+
     private IEnumerable<(string Version, string Path)> FilesOf(ModelConfig model)
     {
-        if (File.Exists(model.Path)) yield return (ModelGrain.FullVersion, model.Path);
+        // Of a split model all files, or it cannot be given.
+        if (ShardSet.PathsOf(model.Path).All(File.Exists)) yield return (ModelGrain.FullVersion, model.Path);
         var folder = _state.Of("versions", model.Id);
         foreach (var path in Directory.Exists(folder) ? Directory.EnumerateFiles(folder, "*.gguf") : []) yield return (Path.GetFileNameWithoutExtension(path), path);
     }

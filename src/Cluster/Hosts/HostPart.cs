@@ -162,8 +162,9 @@ internal sealed partial class HostPart(IGrainFactory grains, Members members, Ho
         var own = _tools!.State.VersionPath(order.ModelId, order.VersionId);
         // No host has told its content: a folder that all share, or the machine that made it and has not reckoned its hash yet.
         if (order.Sha256 is not { } sha256) return new[] { own, order.Path }.FirstOrDefault(File.Exists);
-        return await files.FindAsync(sha256, own, _stopping.Token)
-            ?? await files.FetchAsync(sha256, order.Bytes, [.. (order.Sources ?? []).Where(source => source != members.Name)], _stopping.Token);
+        string[] sources = [.. (order.Sources ?? []).Where(source => source != members.Name)];
+        if (order.Parts is { Length: > 0 } parts) return await files.FetchSetAsync(sha256, parts, sources, _stopping.Token);
+        return await files.FindAsync(sha256, own, _stopping.Token) ?? await files.FetchAsync(sha256, order.Bytes, sources, _stopping.Token);
     }
 
     public async Task<long?> ForecastAsync(WorkerOrder order)

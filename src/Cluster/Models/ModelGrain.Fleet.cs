@@ -150,7 +150,7 @@ public sealed partial class ModelGrain
     private WorkerOrder Order(VersionModel version)
     {
         var order = new WorkerOrder { ModelId = ModelId, VersionId = version.Id, Path = version.Path };
-        return _fleet.FileOf(version.Id) is var (file, hosts) ? order with { Sha256 = file.Sha256, Bytes = file.Bytes, Sources = hosts } : order;
+        return _fleet.FileOf(version.Id) is var (file, hosts) ? order with { Sha256 = file.Sha256, Bytes = file.Bytes, Sources = hosts, Parts = file.Parts ?? [] } : order;
     }
 
     private static string Signature(RouteTable table) =>

@@ -48,6 +48,9 @@ public sealed record WorkerOrder
     /// <summary>Hosts that have the file.</summary>
     [Id(5)] public string[] Sources { get; init; } = [];
 
+    /// <summary>As <see cref="FileNote.Parts"/>.</summary>
+    [Id(6)] public FilePart[] Parts { get; init; } = [];
+
     public string WorkerId => ModelId + "/" + VersionId;
 }
 
@@ -115,10 +118,24 @@ public sealed record FileNote
 {
     [Id(0)] public required string VersionId { get; init; }
 
-    /// <summary>Lower-case hex.</summary>
+    /// <summary>Lower-case hex; of several files the hash of their hashes' text.</summary>
     [Id(1)] public required string Sha256 { get; init; }
 
+    /// <summary>Of all its files.</summary>
     [Id(2)] public required long Bytes { get; init; }
+
+    /// <summary>Of a split model its files in their order; empty where it is one file.</summary>
+    [Id(3)] public FilePart[] Parts { get; init; } = [];
+}
+
+/// <summary>One file of a split model.</summary>
+[GenerateSerializer, Immutable, Alias("finercut.file-part")]
+public sealed record FilePart
+{
+    /// <summary>Lower-case hex.</summary>
+    [Id(0)] public required string Sha256 { get; init; }
+
+    [Id(1)] public required long Bytes { get; init; }
 }
 
 /// <summary>The share of a version on trial, as <see cref="FinerCut.Gateway.Routing.TrialShare"/>.</summary>

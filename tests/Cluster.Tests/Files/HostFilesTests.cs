@@ -71,6 +71,40 @@ public sealed class HostFilesTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_split_models_files_travel_together_and_lie_under_the_names_that_belong_to_them()
+    {
+        var (source, taker) = (await GiverAsync("a", 0, null), await GiverAsync("b", 1, null));
+        byte[][] shards = [_content[..100_000], _content[100_000..3_000_000], _content[3_000_000..3_000_005]];
+        var parts = new List<FilePart>();
+        var paths = ShardSet.PathsOf(source.State.Of("some.gguf-00001-of-00003.gguf"));
+        Assert.Equal(["some.gguf-00001-of-00003.gguf", "some.gguf-00002-of-00003.gguf", "some.gguf-00003-of-00003.gguf"], paths.Select(path => Path.GetFileName(path)));
+        foreach (var (shard, path) in shards.Zip(paths))
+        {
+            await File.WriteAllBytesAsync(path, shard);
+            parts.Add(new FilePart { Sha256 = await source.Files.HashAsync(path, CancellationToken.None), Bytes = shard.Length });
+        }
+
+        // One of them is here already, as somebody's own file.
+        var own = taker.State.Of("mine.gguf");
+        await File.WriteAllBytesAsync(own, shards[2]);
+        await taker.Files.HashAsync(own, CancellationToken.None);
+        var sha256 = ShardSet.HashOf(parts);
+        var got = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => taker.Files.FetchSetAsync(sha256, parts, ["a"], CancellationToken.None)));
+        var first = Assert.Single(got.Distinct());
+        foreach (var (shard, path) in shards.Zip(ShardSet.PathsOf(first))) Assert.Equal(shard, await File.ReadAllBytesAsync(path));
+        Assert.Equal(1 + 3, source.Pieces);
+        Assert.True(File.Exists(own));
+
+        // And from there to a third, though the first has lost them.
+        foreach (var path in paths) File.Delete(path);
+        var third = await GiverAsync("c", 1, null);
+        var last = await third.Files.FetchSetAsync(sha256, parts, ["a", "b"], CancellationToken.None);
+        foreach (var (shard, path) in shards.Zip(ShardSet.PathsOf(last))) Assert.Equal(shard, await File.ReadAllBytesAsync(path));
+        parts.Reverse();
+        await Assert.ThrowsAsync<HostFileException>(() => third.Files.FetchSetAsync(sha256, parts, ["b"], CancellationToken.None));
+    }
+
+    [Fact]
     public async Task A_file_that_is_there_under_any_name_is_found_by_its_content()
     {
         var host = await GiverAsync("a", 0, _content);

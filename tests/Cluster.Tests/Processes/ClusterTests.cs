@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
+using FinerCut.Gguf;
 using FinerCut.Tests.Access;
 using FinerCut.Tests.Processes;
 
@@ -129,6 +130,30 @@ public class ClusterTests(PostgresServer postgres)
         machines.Both.Kill();
         await Eventually.BeAsync(async () => await ReadyHostsAsync(machines.Edge) == 1, () => machines.Logs, seconds: 60);
         Assert.Equal("lean-1-finercut", Whole(await ChatStream.RunAsync(machines.Edge.Client, "tokens=3"), machines).Versions[0]);
+    }
+
+    [Fact]
+    public async Task A_split_model_travels_whole_to_a_host_that_has_none_of_its_files()
+    {
+        var database = await postgres.NewDatabaseAsync();
+        await using var both = ThreeMachines.Prepare("both", "Both", database, replicas: 2);
+        await using var host = ThreeMachines.Prepare("host", "Host", database, replicas: 2);
+        foreach (var machine in (GatewayProcess[])[both, host])
+        {
+            File.Delete(Path.Combine(machine.Folder, "tiny.gguf"));
+            var settings = Path.Combine(machine.Folder, "appsettings.json");
+            await File.WriteAllTextAsync(settings, (await File.ReadAllTextAsync(settings)).Replace("tiny.gguf", "tiny-00001-of-00002.gguf", StringComparison.Ordinal));
+        }
+
+        var edit = new GgufEdit().Set(GgufKeys.Architecture, "fake");
+        foreach (var name in (string[])["a", "b"]) edit.Add(GgufTensorPlan.Floats(name, [256], new float[256]));
+        var shards = GgufSplitter.Write(edit, Path.Combine(both.Folder, "tiny"), maxBytes: 700);
+        await both.RunAsync();
+        await host.RunAsync(ready: false);
+        await Eventually.BeAsync(async () => await ReadyHostsAsync(both) == 2, () => both.Log + host.Log, seconds: 60);
+        var fetched = Directory.GetFiles(Path.Combine(host.Folder, "state", "files"), "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).ToArray();
+        Assert.Equal(["model-00001-of-00002.gguf", "model-00002-of-00002.gguf"], fetched.Select(path => Path.GetFileName(path)));
+        foreach (var (ours, theirs) in shards.Zip(fetched)) Assert.Equal(await File.ReadAllBytesAsync(ours.Path), await File.ReadAllBytesAsync(theirs));
     }
 
     [Fact]
