@@ -55,7 +55,7 @@ internal sealed partial class JobRun(IGrainFactory grains, JobOrder order, strin
     {
         try
         {
-            await _folder.RestoreAsync(order.Files);
+            await RestoreAsync();
             return await tools.Jobs.Runner.RunAsync(_latest, job => _latest = job, _ending.Token);
         }
         catch (OperationCanceledException) when (_isLeaving)
@@ -70,6 +70,25 @@ internal sealed partial class JobRun(IGrainFactory grains, JobOrder order, strin
         {
             LogFailed(logger, order.Job, exception);
             return _latest with { State = JobState.Failed, Phase = null, Error = new("internal_error", exception.Message), EndedAt = tools.Time.GetUtcNow() };
+        }
+    }
+
+    /// <summary>Files whose owner has just gone with its machine have another in a moment; that is no fault of the job's.</summary>
+    private async Task RestoreAsync()
+    {
+        var began = tools.Time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                await _folder.RestoreAsync(order.Files);
+                return;
+            }
+            catch (Exception exception) when (exception is OrleansException or TimeoutException && tools.Time.GetElapsedTime(began) < LastWords)
+            {
+                LogUnheard(logger, order.Job, exception.GetType().Name);
+                await Task.Delay(Beat, tools.Time, _ending.Token);
+            }
         }
     }
 
