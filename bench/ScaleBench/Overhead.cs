@@ -73,16 +73,23 @@ internal static class Overhead
         }
 
         Array.Sort(trips);
-        Console.WriteLine(FormattableString.Invariant($"a mask on {Batches} batches, {masks.Length} masks a step: {many:F3} ms over HTTP, {here:F3} ms without"));
+        Console.WriteLine(FormattableString.Invariant($"a mask on {Batches} batches, {masks.Length} masks a step, {Rounds} steps: {many[Rounds / 2]:F3} ms over HTTP (median; best {many[0]:F3}, worst {many[^1]:F3}), {here[Rounds / 2]:F3} ms without"));
         Console.WriteLine(FormattableString.Invariant($"one share of one mask there and back: {trips[1000]:F3} ms (median), {trips[1980]:F3} ms (p99)"));
     }
 
-    /// <summary>Milliseconds a mask.</summary>
-    private static double Time(DealtScorer scorer, CutMask[] masks, int rounds)
+    /// <summary>Milliseconds a mask in each round, the least first: what else the machine does makes single rounds longer.</summary>
+    private static double[] Time(DealtScorer scorer, CutMask[] masks, int rounds)
     {
-        var began = Stopwatch.GetTimestamp();
-        for (var round = 0; round < rounds; round++) scorer.Score(masks, 1, default);
-        return Stopwatch.GetElapsedTime(began).TotalMilliseconds / (rounds * masks.Length);
+        var times = new double[rounds];
+        for (var round = 0; round < rounds; round++)
+        {
+            var began = Stopwatch.GetTimestamp();
+            scorer.Score(masks, 1, default);
+            times[round] = Stopwatch.GetElapsedTime(began).TotalMilliseconds / masks.Length;
+        }
+
+        Array.Sort(times);
+        return times;
     }
 
     private static Process Start(string model)
