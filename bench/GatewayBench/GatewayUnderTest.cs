@@ -48,7 +48,18 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
             .Sum(line => (long)double.Parse(line[(line.LastIndexOf(' ') + 1)..], System.Globalization.CultureInfo.InvariantCulture));
     }
 
-    public static async Task<GatewayUnderTest> StartAsync()
+    /// <summary>This build's gateway.</summary>
+    public static string Program
+    {
+        get
+        {
+            var bin = new DirectoryInfo(AppContext.BaseDirectory);
+            return Path.Combine(bin.Parent!.Parent!.FullName, "Gateway", bin.Name, "finercut");
+        }
+    }
+
+    /// <summary>A folder with the bench's settings, for one gateway at a time.</summary>
+    public static async Task<string> FolderAsync()
     {
         var folder = Directory.CreateTempSubdirectory("finercut-bench-").FullName;
         await File.WriteAllTextAsync(Path.Combine(folder, "appsettings.json"), JsonSerializer.Serialize(new
@@ -60,14 +71,24 @@ internal sealed class GatewayUnderTest : IAsyncDisposable
             Models = new { m = new { Path = "models/SmolLM2-135M-Instruct.Q4_1.gguf", Parallel = 64 } },
             Logging = new { LogLevel = new { Default = "Warning" } },
         }));
-        var bin = new DirectoryInfo(AppContext.BaseDirectory);
-        var program = Path.Combine(bin.Parent!.Parent!.FullName, "Gateway", bin.Name, "finercut");
+        return folder;
+    }
+
+    /// <summary>Returns when it listens.</summary>
+    public static async Task<(Process Process, Uri Address)> LaunchAsync(string program, string folder)
+    {
         var process = Process.Start(new ProcessStartInfo(program) { WorkingDirectory = folder, RedirectStandardOutput = true })!;
         string? line;
         do line = await process.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException("The gateway ended.");
         while (!line.Contains("listens on ", StringComparison.Ordinal));
         _ = process.StandardOutput.ReadToEndAsync();
-        var address = new Uri(line[(line.IndexOf("http", StringComparison.Ordinal))..]);
+        return (process, new Uri(line[(line.IndexOf("http", StringComparison.Ordinal))..]));
+    }
+
+    public static async Task<GatewayUnderTest> StartAsync()
+    {
+        var folder = await FolderAsync();
+        var (process, address) = await LaunchAsync(Program, folder);
         using var admin = new HttpClient { BaseAddress = address, DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", AdminKey) } };
         while (!(await admin.GetAsync("/health")).IsSuccessStatusCode) await Task.Delay(50);
         using var workers = JsonDocument.Parse(await admin.GetStringAsync("/admin/workers"));

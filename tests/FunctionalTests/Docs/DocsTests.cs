@@ -30,7 +30,7 @@ public sealed partial class DocsTests(LeanGateway lean)
         var script = new StringBuilder($"""
             set -eo pipefail
             export PATH="{folder.Path}:$PATH" FINERCUT_Listen__Port=0 FCG_URL={lean.Gateway.Address.ToString().TrimEnd('/')} FCG_ADMIN_KEY={GatewayProcess.AdminKey} ADMIN_KEY={GatewayProcess.AdminKey}
-            curl() {"{"} command curl --silent --show-error --fail-with-body --max-time 60 "$@"; {"}"}
+            curl() {"{"} command curl --silent --show-error --fail-with-body --max-time 600 "$@"; {"}"}
 
             """);
         foreach (var block in blocks)
@@ -44,7 +44,7 @@ public sealed partial class DocsTests(LeanGateway lean)
 
         await File.WriteAllTextAsync(folder["page.sh"], script.ToString(), cancellationToken);
         await using var shell = ChildProcess.Start("bash", [folder["page.sh"]], folder.Path);
-        var code = await shell.WaitForExitAsync(cancellationToken, TimeSpan.FromMinutes(2));
+        var code = await shell.WaitForExitAsync(cancellationToken, TimeSpan.FromMinutes(20));
         await EndJobsAsync(cancellationToken);
         Assert.True(code == 0, $"{name} ended with {code}\n{shell.Output}\n{shell.Errors}\n{lean.Gateway.Process.Errors}");
     }

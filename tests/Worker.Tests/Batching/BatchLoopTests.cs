@@ -77,10 +77,15 @@ public class BatchLoopTests
     public async Task ADecodeNeverWaitsForMoreThanOneChunk()
     {
         var session = new FakeSession(8192, 8);
+        using var gate = new ManualResetEventSlim();
+        session.OnDecode = _ => gate.Wait(Patience);
         using var loop = Start(session);
         var first = new Generation(Request(Prompt(1, 4), 300), new OutboxSignal());
         Assert.True(loop.TryEnter([first], out _));
-        await RunAsync(loop, Request(Prompt(2, 2000), 1));
+        var second = RunAsync(loop, Request(Prompt(2, 2000), 1));
+        // Not before: on a busy machine the first would be done when the second comes, and then nobody waits.
+        gate.Set();
+        await second;
         Assert.All(session.BatchSizes.Skip(2).SkipLast(1), size => Assert.InRange(size, 1, 1 + 128 + 1));
         first.Cancel();
     }

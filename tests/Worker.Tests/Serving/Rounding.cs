@@ -33,12 +33,12 @@ internal static class Rounding
         return first.Count;
     }
 
-    /// <summary>All are the same, and most of their tokens come before anything parts.</summary>
+    /// <summary>All are the same, and a quarter of their tokens come before anything parts: a near tie may stand at the beginning of most.</summary>
     public static void AssertSame(IReadOnlyList<JsonNode> ones, IReadOnlyList<JsonNode> others, double noise)
     {
         var same = ones.Zip(others, (one, other) => AssertSame(one, other, noise)).Sum();
         var all = ones.Sum(one => Entries(one).Count);
-        Assert.True(same * 2 > all, $"only {same} of {all} tokens could be compared");
+        Assert.True(same * 4 > all, $"only {same} of {all} tokens could be compared");
     }
 
     private static void Compare(JsonNode entry, JsonNode other, double noise, int at)
