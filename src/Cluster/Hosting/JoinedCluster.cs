@@ -63,7 +63,7 @@ internal sealed class JoinedCluster : ICluster
         if (_config.Dashboard) new DashboardDoor(_silo.Services).Map(app, admin);
     }
 
-    public bool IsBetweenOwners(Exception failure) => failure is OrleansException or TimeoutException;
+    public bool IsBetweenOwners(Exception failure) => OwnedState.IsBetweenOwners(failure);
 
     public Task StartAsync(ClusterTools tools, CancellationToken cancellationToken)
     {

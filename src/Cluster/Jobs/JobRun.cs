@@ -1,3 +1,4 @@
+using FinerCut.Cluster.Hosting;
 using FinerCut.Gateway.Clusters;
 using FinerCut.Gateway.Pruning;
 using Microsoft.Extensions.Logging;
@@ -84,7 +85,7 @@ internal sealed partial class JobRun(IGrainFactory grains, JobOrder order, strin
                 await _folder.RestoreAsync(order.Files);
                 return;
             }
-            catch (Exception exception) when (exception is OrleansException or TimeoutException && tools.Time.GetElapsedTime(began) < LastWords)
+            catch (Exception exception) when (OwnedState.IsBetweenOwners(exception) && tools.Time.GetElapsedTime(began) < LastWords)
             {
                 LogUnheard(logger, order.Job, exception.GetType().Name);
                 await Task.Delay(Beat, tools.Time, _ending.Token);

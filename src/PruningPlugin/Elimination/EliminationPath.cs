@@ -19,23 +19,30 @@ internal static class EliminationPath
     /// <summary>Ridge on the fits, as a share of the mean second moment: few tokens do not make channels look replaceable.</summary>
     public const double Penalty = 0.1;
 
+    /// <summary>Of the moments about the mean, ridge included: made once for all that is reckoned of a projection.</summary>
+    public static Cholesky Factor(InputMoments moments, int threads)
+    {
+        var (hessian, trace) = Centred(moments);
+        return Cholesky.Of(hessian, moments.Channels, Math.Max(Penalty * trace / moments.Channels, double.Epsilon), threads) ?? throw new InvalidOperationException("The inputs' moments are not positive definite.");
+    }
+
     /// <summary>Any channels, <paramref name="step"/> a step: those whose loss costs least, as the last step left it.</summary>
     /// <param name="moments">Of the inputs.</param>
+    /// <param name="factor">Their <see cref="Factor"/>.</param>
     /// <param name="weights">The projection, [channels × rows]: each channel's weights together.</param>
-    public static ImmutableArray<EliminationStep> OfChannels(InputMoments moments, float[] weights, int step, int threads) => Of(moments, weights, null, step, threads);
+    public static ImmutableArray<EliminationStep> OfChannels(InputMoments moments, Cholesky factor, float[] weights, int step, int threads) => Of(moments, factor, weights, null, step, threads);
 
     /// <summary>Groups of channels that can only go together, such as those of a KV head.</summary>
-    public static ImmutableArray<EliminationStep> OfGroups(InputMoments moments, float[] weights, ImmutableArray<ImmutableArray<int>> groups, int threads) => Of(moments, weights, groups, 0, threads);
+    public static ImmutableArray<EliminationStep> OfGroups(InputMoments moments, float[] weights, ImmutableArray<ImmutableArray<int>> groups, int threads) => Of(moments, Factor(moments, threads), weights, groups, 0, threads);
 
     /// <summary>
     /// What rounding the projection to new grids costs, each column's rounding made up for by those that are still to be rounded (<see cref="GridRounding"/>), its errors spread evenly
     /// over a step: Σ L²·step²/12 over the moments' factor L. A token's mean, as the steps' errors are.
     /// </summary>
     /// <param name="gridSteps">Distances of neighbouring values, [channels × rows].</param>
-    public static double OfRounding(InputMoments moments, float[] gridSteps, int threads)
+    public static double OfRounding(InputMoments moments, Cholesky factor, float[] gridSteps)
     {
         var (size, rows) = (moments.Channels, gridSteps.Length / moments.Channels);
-        var factor = Factor(moments, threads);
         var sum = 0.0;
         for (var channel = 0; channel < size; channel++)
         {
@@ -46,16 +53,9 @@ internal static class EliminationPath
         return sum / moments.Weight;
     }
 
-    private static Cholesky Factor(InputMoments moments, int threads)
-    {
-        var (hessian, trace) = Centred(moments);
-        return Cholesky.Of(hessian, moments.Channels, Math.Max(Penalty * trace / moments.Channels, double.Epsilon), threads) ?? throw new InvalidOperationException("The inputs' moments are not positive definite.");
-    }
-
-    private static ImmutableArray<EliminationStep> Of(InputMoments moments, float[] weights, ImmutableArray<ImmutableArray<int>>? groups, int step, int threads)
+    private static ImmutableArray<EliminationStep> Of(InputMoments moments, Cholesky factor, float[] weights, ImmutableArray<ImmutableArray<int>>? groups, int step, int threads)
     {
         var (size, rows) = (moments.Channels, weights.Length / moments.Channels);
-        var factor = Factor(moments, threads);
         var identity = new float[size * size];
         for (var at = 0; at < size; at++) identity[(at * size) + at] = 1;
         var inverse = factor.SolveSingle(identity, size, threads);

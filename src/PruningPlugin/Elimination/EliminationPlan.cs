@@ -63,9 +63,10 @@ internal sealed record EliminationPlan(UnitMap Units, ImmutableArray<UnitError> 
     /// <summary>The first slice to go cuts through quantisation blocks: all that is left is rounded anew, once, and that slice pays for it.</summary>
     private static ImmutableArray<EliminationStep> OfFfn(InputMoments moments, ProjectionWeights weights, int step, int threads)
     {
-        var path = EliminationPath.OfChannels(moments, weights.Weights.ToArray(), step, threads);
+        var factor = EliminationPath.Factor(moments, threads);
+        var path = EliminationPath.OfChannels(moments, factor, weights.Weights.ToArray(), step, threads);
         if (path.Length < 2 || !GgmlGrid.Covers(weights.Type)) return path;
-        return path.SetItem(0, path[0] with { Fitted = path[0].Fitted + EliminationPath.OfRounding(moments, weights.NewGridSteps(), threads) });
+        return path.SetItem(0, path[0] with { Fitted = path[0].Fitted + EliminationPath.OfRounding(moments, factor, weights.NewGridSteps()) });
     }
 
     private static EliminationPlan Of(ModelShape shape, UnitMap coarse, ImmutableArray<EliminationStep>[] paths)

@@ -53,14 +53,9 @@ internal sealed class ThreeMachines : IAsyncDisposable
         if (roles == "Edge") settings["Models"]![GatewayProcess.Model]!["Path"] = "not-here.gguf";
     });
 
-    /// <summary>Of a machine in /admin/cluster's view of its workers that take requests; -1 while what is asked is between two owners.</summary>
-    public static async Task<int> ReadyAsync(GatewayProcess edge)
-    {
-        var (status, body) = await edge.SendAsync(HttpMethod.Get, "/admin/cluster");
-        if (status == HttpStatusCode.ServiceUnavailable && ChatStream.Code(body) == "owner_changing") return -1;
-        Assert.Equal(HttpStatusCode.OK, status);
-        return body.GetProperty("models")[0].GetProperty("workers").EnumerateArray().Count(worker => worker.TryGetProperty("address", out _));
-    }
+    /// <summary>Of a machine in /admin/cluster's view of its workers that take requests.</summary>
+    public static async Task<int> ReadyAsync(GatewayProcess edge) =>
+        (await edge.GetAsync("/admin/cluster")).GetProperty("models")[0].GetProperty("workers").EnumerateArray().Count(worker => worker.TryGetProperty("address", out _));
 
     public async ValueTask DisposeAsync()
     {

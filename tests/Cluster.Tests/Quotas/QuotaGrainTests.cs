@@ -1,3 +1,4 @@
+using FinerCut.Cluster.Hosting;
 using FinerCut.Cluster.Quotas;
 using FinerCut.Gateway.Access.Keys;
 using FinerCut.Gateway.Access.Quotas;
@@ -101,7 +102,7 @@ public sealed class QuotaGrainTests : IAsyncLifetime
             {
                 return (await after.ReadAsync("kept", CancellationToken.None)).Requests.Sum(NowMs) == 20;
             }
-            catch (Exception exception) when (exception is OrleansException or TimeoutException)
+            catch (Exception exception) when (OwnedState.IsBetweenOwners(exception))
             {
                 return false;
             }

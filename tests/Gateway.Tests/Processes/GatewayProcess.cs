@@ -126,7 +126,7 @@ public sealed partial class GatewayProcess : IAsyncDisposable
         await Eventually.BeAsync(async () =>
         {
             (var status, body) = await SendAsync(HttpMethod.Get, path);
-            if (status == HttpStatusCode.ServiceUnavailable && body.GetProperty("error").GetProperty("code").GetString() == "owner_changing") return false;
+            if (status == HttpStatusCode.ServiceUnavailable && ChatStream.Code(body) == "owner_changing") return false;
             Assert.Equal(HttpStatusCode.OK, status);
             return true;
         });

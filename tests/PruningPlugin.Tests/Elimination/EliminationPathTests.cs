@@ -24,7 +24,7 @@ public class EliminationPathTests
     {
         var (inputs, weights) = Data(1);
         var moments = InputMoments.Of(inputs, Ones, Channels);
-        var path = EliminationPath.OfChannels(moments, weights, 3, 1);
+        var path = OfChannels(moments, weights, 3);
         Assert.Equal(Enumerable.Range(0, Channels), path.SelectMany(step => step.Channels).Order());
         var sum = 0.0;
         for (var steps = 1; steps <= path.Length - 1; steps++)
@@ -41,7 +41,7 @@ public class EliminationPathTests
     {
         var (inputs, weights) = Data(2);
         for (var token = 0; token < Tokens; token++) inputs[(token * Channels) + 5] = inputs[(token * Channels) + 9];
-        var path = EliminationPath.OfChannels(InputMoments.Of(inputs, Ones, Channels), weights, 1, 1);
+        var path = OfChannels(InputMoments.Of(inputs, Ones, Channels), weights, 1);
         var pair = path.Where(step => step.Channels[0] is 5 or 9).ToArray();
         Assert.True(pair[0].Fitted < 0.25 * pair[0].Plain, $"{pair[0].Fitted} of {pair[0].Plain}");
         Assert.True(pair[1].Fitted > 4 * pair[0].Fitted, $"{pair[1].Fitted} and {pair[0].Fitted}");
@@ -53,7 +53,7 @@ public class EliminationPathTests
     {
         var (inputs, weights) = Data(3);
         for (var token = 0; token < Tokens; token++) inputs[(token * Channels) + 7] = 40;
-        var path = EliminationPath.OfChannels(InputMoments.Of(inputs, Ones, Channels), weights, 1, 1);
+        var path = OfChannels(InputMoments.Of(inputs, Ones, Channels), weights, 1);
         Assert.Equal([7], path[0].Channels);
         Assert.True(path[0].Fitted < 1e-3 * path[0].Plain, $"{path[0].Fitted} of {path[0].Plain}");
     }
@@ -72,7 +72,7 @@ public class EliminationPathTests
 
         var moments = InputMoments.Of(inputs, Ones, Channels);
         float[] steps = [.. Enumerable.Repeat(0.02f, weights.Length)];
-        var reckoned = EliminationPath.OfRounding(moments, steps, 1);
+        var reckoned = EliminationPath.OfRounding(moments, EliminationPath.Factor(moments, 1), steps);
 
         var rounded = weights.ToArray();
         var squares = moments.Squares.ToArray();
@@ -124,6 +124,8 @@ public class EliminationPathTests
         Assert.Equal(plan.Errors, frugal.Errors);
         Assert.Equal(plan.Units.Parts.SelectMany(units => units).SelectMany(unit => unit), frugal.Units.Parts.SelectMany(units => units).SelectMany(unit => unit));
     }
+
+    private static ImmutableArray<EliminationStep> OfChannels(InputMoments moments, float[] weights, int step) => EliminationPath.OfChannels(moments, EliminationPath.Factor(moments, 1), weights, step, 1);
 
     private static float[] Ones => [.. Enumerable.Repeat(1f, Tokens)];
 
