@@ -33,6 +33,28 @@ internal static class SettingsOptions
         ["Worker:Path"] = "worker/ beside this program",
     };
 
+    /// <summary>Values that are no quantity.</summary>
+    private static readonly Dictionary<string, string> Special = new(StringComparer.Ordinal)
+    {
+        ["Access:Queue:Places"] = "0: twice the model's Parallel",
+        ["Cluster:Scorers"] = "0: none",
+        ["Jobs:Threads"] = "0: the machine's processors",
+        ["Listen:Port"] = "0: any free one",
+        ["Memory:LimitBytes"] = "0: the machine's, or its control group's",
+        ["Models:<id>:Device:GpuLayers"] = "-1: all",
+        ["Models:<id>:HedgeAfterSeconds"] = "0: never",
+        ["Models:<id>:Rollout:MinAgreement"] = "0: measured only",
+        ["Models:<id>:Rollout:ShadowShare"] = "0: none",
+        ["Models:<id>:Threads"] = "0: the machine's processors",
+        ["Models:<id>:UnloadAfterSeconds"] = "0: never",
+    };
+
+    private static readonly (string End, string Unit)[] Units =
+    [
+        ("Seconds", "Seconds"), ("Bytes", "Bytes"), ("Tokens", "Tokens"), ("ContextSize", "Tokens"), ("Threads", "Threads"), ("Layers", "Layers"), ("Conversations", "Conversations"), ("Places", "Requests"),
+        ("Parallel", "Requests"), ("MaxConcurrent", "Requests"), ("Queue:Length", "Requests"), ("LengthPerKey", "Requests"), ("Weight", "A share"), ("Share", "A share"), ("MinAgreement", "A share"),
+    ];
+
     public static IReadOnlyList<Option> All { get; } = [.. Keys("", JsonNode.Parse(ConfigSchema.Text)!).Select(key => new Option<string>("--" + key.Path) { Description = Describe(key.Path, key.Facts), HelpName = "value" })];
 
     /// <summary>Parts <c>--Section:Key value</c> and <c>--Section:Key=value</c> from the rest.</summary>
@@ -61,11 +83,11 @@ internal static class SettingsOptions
 
     private static string Describe(string path, JsonNode facts)
     {
-        var unit = path.EndsWith("Seconds", StringComparison.Ordinal) ? "Seconds" : path.EndsWith("Bytes", StringComparison.Ordinal) ? "Bytes" : path.EndsWith("Tokens", StringComparison.Ordinal) ? "Tokens" : "A number";
+        var unit = Units.FirstOrDefault(known => path.EndsWith(known.End, StringComparison.Ordinal)).Unit ?? "A number";
         var what = facts["enum"] is JsonArray words ? string.Join(" or ", words.Select(word => word!.ToString()))
             : (string?)facts["type"] is "integer" or "number" ? $"{unit} from {facts["minimum"]} to {facts["maximum"]}"
             : (string?)facts["type"] == "boolean" ? "true or false"
             : "A text";
-        return $"{what} [default: {facts["default"]?.ToString() ?? Absent.GetValueOrDefault(path, "none")}]";
+        return $"{what}{(Special.GetValueOrDefault(path) is { } special ? $"; {special}" : "")} [default: {facts["default"]?.ToString() ?? Absent.GetValueOrDefault(path, "none")}]";
     }
 }

@@ -1,3 +1,4 @@
+using FinerCut.Words;
 using Microsoft.Extensions.Configuration;
 
 namespace FinerCut.Gateway.Configuration;
@@ -24,7 +25,8 @@ public static class SettingsSources
     {
         if (Malformed(arguments) is { } wrong)
         {
-            throw new ConfigException([new ConfigError("command line", wrong, "expected --Section:Key value, such as --Listen:Port 9000")]);
+            var meant = NearestName.To(wrong, ["--help", "--version"]) is { } nearest ? $"; did you mean {nearest}?" : "";
+            throw new ConfigException([new ConfigError("command line", wrong, "expected --Section:Key value, such as --Listen:Port 9000" + meant)]);
         }
 
         try

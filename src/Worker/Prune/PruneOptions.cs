@@ -6,6 +6,7 @@ using FinerCut.Calibration;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Worker.Gguf;
+using FinerCut.Words;
 
 namespace FinerCut.Worker.Prune;
 
@@ -143,10 +144,12 @@ internal sealed class PruneOptions
         where T : struct, Enum => new(name)
         {
             Description = $"{description} {string.Join(", ", Enum.GetValues<T>().Select(Spelled))} [default: {Spelled(otherwise)}]",
+            HelpName = name[2..],
             CustomParser = result =>
             {
-                if (Enum.GetValues<T>().Where(value => Spelled(value) == result.Tokens[0].Value).ToArray() is [var found]) return found;
-                result.AddError($"{name} {result.Tokens[0].Value}: expected one of {string.Join(", ", Enum.GetValues<T>().Select(Spelled))}.");
+                var (word, words) = (result.Tokens[0].Value, Enum.GetValues<T>().Select(Spelled).ToArray());
+                if (Enum.GetValues<T>().Where(value => Spelled(value) == word).ToArray() is [var found]) return found;
+                result.AddError($"{name} {word}: expected {string.Join(", ", words)}{(NearestName.To(word, words) is { } nearest ? $"; did you mean {nearest}?" : ".")}");
                 return null;
             },
         };

@@ -17,7 +17,7 @@ internal sealed class EngineOptions
     private readonly Option<string> _speculation = new("--spec-type") { Description = $"What guesses answers ahead: {NoSpeculation}, {Lookup} (prompt lookup) or {Draft} (--model-draft) [{NoSpeculation}, or {Draft} with a draft model]" };
     private readonly Option<FileInfo> _draftModel = new("--model-draft", "-md", "--spec-draft-model") { Description = "A smaller GGUF with the same vocabulary, which guesses ahead." };
     private readonly Option<int> _most = ServeOptions.Whole("--draft-max", 3, 1, 64, "Most tokens guessed at once.", "--draft", "--draft-n", "--spec-draft-n-max");
-    private readonly Option<double> _least = new("--draft-p-min", "--spec-draft-p-min") { Description = "Probability below which a draft model's guess is not taken up. [0]" };
+    private readonly Option<double> _least = new("--draft-p-min", "--spec-draft-p-min") { Description = "Probability below which a draft model's guess is not taken up [default: 0]" };
     private readonly Option<int> _draftLayers = ServeOptions.Whole("--n-gpu-layers-draft", 0, -1, 1 << 16, "Layers of the draft model on the GPU; -1 = all.", "-ngld", "--gpu-layers-draft", "--spec-draft-ngl");
     private readonly Option<int> _ngram = ServeOptions.Whole("--spec-ngram-simple-size-n", 12, 1, 1024, "Tokens that prompt lookup looks for.", "--spec-ngram-size-n");
     private readonly Option<int> _lookupMost = ServeOptions.Whole("--spec-ngram-simple-size-m", 48, 1, 64, "Most tokens that prompt lookup guesses at once.", "--spec-ngram-size-m");
@@ -25,7 +25,7 @@ internal sealed class EngineOptions
     private readonly Option<bool> _shift = new("--context-shift") { Description = "Where an answer outgrows its context, forget the middle instead of ending it." };
     private readonly Option<bool> _noShift = new("--no-context-shift") { Hidden = true };
     private readonly Option<int> _keep = ServeOptions.Whole("--keep", 0, -1, 1 << 24, "Tokens at the beginning that stay then; -1 = the prompt.");
-    private readonly Option<int> _sleep = new("--sleep-idle-seconds") { Description = "Unload the model after so many seconds without a request, until the next one; -1 = never. [-1]", DefaultValueFactory = _ => -1 };
+    private readonly Option<int> _sleep = new("--sleep-idle-seconds") { Description = "Unload the model after so many seconds without a request, until the next one; -1 = never [default: -1]", DefaultValueFactory = _ => -1 };
 
     public IEnumerable<Option> All =>
         [_lora, _loraScaled, _loraUnused, _speculation, _draftModel, _most, _least, _draftLayers, _ngram, _lookupMost, _slots, _shift, _noShift, _keep, _sleep];

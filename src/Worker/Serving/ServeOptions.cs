@@ -139,7 +139,7 @@ internal sealed class ServeOptions
 
     internal static Option<int> Whole(string name, int value, int least, int most, string description, params string[] aliases)
     {
-        var option = new Option<int>(name, aliases) { Description = $"{description} [{value}]", DefaultValueFactory = _ => value };
+        var option = new Option<int>(name, aliases) { Description = description, DefaultValueFactory = _ => value };
         option.Validators.Add(result =>
         {
             if (result.Tokens.Count == 1 && int.TryParse(result.Tokens[0].Value, out var given) && (given < least || given > most))
@@ -150,7 +150,7 @@ internal sealed class ServeOptions
 
     private static Option<string> Word(string name, string value, string[] allowed, string description, string alias)
     {
-        var option = new Option<string>(name, alias) { Description = $"{description} [{value}]", DefaultValueFactory = _ => value };
+        var option = new Option<string>(name, alias) { Description = description, DefaultValueFactory = _ => value };
         option.Validators.Add(result =>
         {
             if (result.Tokens.Count == 1 && !allowed.Contains(result.Tokens[0].Value))

@@ -31,7 +31,7 @@ public sealed partial class HelpTests
 
                     // What takes a value says which it is taken for where none is given; what takes none is off then.
                     if (option.Contains('<', StringComparison.Ordinal) && !about.Contains("[default: ", StringComparison.Ordinal) && !option.Contains("(REQUIRED)", StringComparison.Ordinal)) faults.Add($"{name}: {option} has no default: {about}");
-                    if (Regex.Count(about, @"\[default: ") > 1) faults.Add($"{name}: {option} has two defaults: {about}");
+                    if (Regex.Count(about, @"\[default: ") > 1 || Regex.IsMatch(about, @"\[[^\]]*\] \[default: ")) faults.Add($"{name}: {option} has two defaults: {about}");
                 }
                 else if (isVerb && line.StartsWith("  ", StringComparison.Ordinal))
                 {
@@ -39,6 +39,19 @@ public sealed partial class HelpTests
                 }
             }
         }
+    }
+
+    [Theory]
+    [InlineData("--hlep", "did you mean --help?")]
+    [InlineData("prune x --search papr", "did you mean paper?")]
+    [InlineData("score --modl x", "did you mean --model?")]
+    [InlineData("serve --Listen:Prot 1", "did you mean Listen:Port?")]
+    public async Task What_is_wrong_is_one_line_with_the_nearest_right_word(string line, string told)
+    {
+        await using var process = ChildProcess.Start(Checkout.Gateway, line.Split(' '));
+        Assert.Equal(2, await process.WaitForExitAsync(TestContext.Current.CancellationToken));
+        var error = Assert.Single(process.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.EndsWith(told, error, StringComparison.Ordinal);
     }
 
     private static async Task<string> HelpAsync(string[] verb)
