@@ -19,7 +19,7 @@ public static class FakeServe
 
         var key = Environment.GetEnvironmentVariable("LLAMA_API_KEY");
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(System.Net.IPAddress.Loopback, 0));
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(System.Net.IPAddress.Parse(options.GetValueOrDefault("--host", "127.0.0.1")), 0));
         builder.Services.AddRouting();
         await using var app = builder.Build();
         var began = TimeProvider.System.GetTimestamp();

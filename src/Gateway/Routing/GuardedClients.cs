@@ -12,6 +12,7 @@ internal sealed class GuardedClients(LiveConfig live, TimeProvider time, ILogger
         base.ConfigureHandler(context, handler);
         handler.ConnectTimeout = live.Forwarding.ConnectTimeout;
         handler.PooledConnectionIdleTimeout = TimeSpan.FromSeconds(30);
+        handler.ConnectCallback = UpstreamSocket.ConnectAsync;
     }
 
     protected override HttpMessageHandler WrapHandler(ForwarderHttpClientContext context, HttpMessageHandler handler) =>

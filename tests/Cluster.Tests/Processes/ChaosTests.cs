@@ -9,8 +9,7 @@ using FinerCut.Tests.Processes;
 namespace FinerCut.Tests.Cluster.Processes;
 
 /// <summary>
-/// Machines are killed (kill -9) and fall silent (SIGSTOP: to the others, a cut cable) while streams, a job and rollouts are under way. CHAOS_SEED and CHAOS_ROUNDS
-/// choose another run.
+/// Machines are killed (kill -9) and fall silent (SIGSTOP), or their cables are cut, while streams, a job and rollouts are under way. CHAOS_SEED and CHAOS_ROUNDS choose another run.
 /// </summary>
 [Collection(PostgresCollection.Name)]
 public class ChaosTests(PostgresServer postgres)
@@ -22,12 +21,36 @@ public class ChaosTests(PostgresServer postgres)
     private readonly Stopwatch _watch = Stopwatch.StartNew();
 
     [Fact]
-    public async Task Streams_rollouts_and_a_job_go_on_whatever_machine_is_killed_or_falls_silent()
+    public Task Streams_rollouts_and_a_job_go_on_whatever_machine_is_killed_or_falls_silent() => RunAsync(network: null);
+
+    [Fact]
+    public async Task Streams_rollouts_and_a_job_go_on_whatever_cable_is_cut()
+    {
+        if (TestNetwork.Missing() is { } missing)
+        {
+            Assert.Skip(missing);
+            return;
+        }
+
+        await using var network = TestNetwork.Make();
+        await RunAsync(network);
+    }
+
+    private async Task RunAsync(TestNetwork? network)
     {
         var (seed, rounds) = (Number("CHAOS_SEED", 1), Number("CHAOS_ROUNDS", 3));
         var random = new Random(seed);
         var database = await postgres.NewDatabaseAsync();
-        GatewayProcess Machine(string name, string roles) => ThreeMachines.Prepare(name, roles, database, replicas: 2);
+        if (network is not null) database = network.Reach(database);
+        GatewayProcess Machine(string name, string roles)
+        {
+            if (network is null) return ThreeMachines.Prepare(name, roles, database, replicas: 2);
+            var (space, address) = network.Plug(name);
+            var machine = ThreeMachines.Prepare(name, roles, database, replicas: 2, address: address);
+            (machine.Network, machine.ClientKey) = (space, ThreeMachines.Key);
+            return machine;
+        }
+
         await using var edge = Machine("edge", "Edge");
         await using var other = Machine("other", "Edge");
         await using var one = Machine("one", "Host");
@@ -46,24 +69,15 @@ public class ChaosTests(PostgresServer postgres)
         for (var round = 0; round < rounds; round++)
         {
             var (name, victim) = random.Next(3) switch { 0 => ("one", one), 1 => ("two", two), _ => ("other", other) };
-            var silent = random.Next(2) == 0;
+            var choice = random.Next(2) == 0;
             var from = _watch.Elapsed;
             var swap = lean ? SwapAsync(edge, expected = expected == "full" ? "lean-1-finercut" : "full", Logs) : Task.CompletedTask;
             await Task.Delay(random.Next(50, 400));
-            if (silent)
-            {
-                Signal(victim.Id, "STOP");
-                await Task.Delay(TimeSpan.FromSeconds(random.Next(2, 20)));
-                // Given up meanwhile, it ends as soon as it sees that, and is started again as a service manager would; else it goes on.
-                Signal(victim.Id, "CONT");
-                await Task.Delay(TimeSpan.FromSeconds(2));
-            }
-            else victim.Kill();
-
+            var fault = network is null ? await StrikeAsync(victim, choice, random) : await CutAsync(network, name, choice ? null : name == "other" ? "one" : "edge", random);
             await HealedAsync(edge, other, [victim], Logs);
             await swap;
             await HealedAsync(edge, other, [victim], Logs);
-            _faults.Add((from, _watch.Elapsed, $"{name} {(silent ? "silent" : "killed")}"));
+            _faults.Add((from, _watch.Elapsed, $"{name} {fault}"));
             await OneActiveAsync(edge, other, lean ? expected : null, Logs);
             if (!lean && await EndedAsync(edge, job)) lean = await LeanAsync(edge, Logs);
         }
@@ -75,6 +89,33 @@ public class ChaosTests(PostgresServer postgres)
         await enough.CancelAsync();
         await Task.WhenAll(clients);
         Judge(Logs);
+    }
+
+    private static async Task<string> StrikeAsync(GatewayProcess victim, bool silent, Random random)
+    {
+        if (!silent)
+        {
+            victim.Kill();
+            return "killed";
+        }
+
+        Signal(victim.Id, "STOP");
+        await Task.Delay(TimeSpan.FromSeconds(random.Next(2, 20)));
+        // Given up meanwhile, it ends as soon as it sees that, and is started again as a service manager would; else it goes on.
+        Signal(victim.Id, "CONT");
+        await Task.Delay(TimeSpan.FromSeconds(2));
+        return "silent";
+    }
+
+    /// <summary>One machine from all, the database and its clients among them, or from one other: then neither can be given up, and both go on.</summary>
+    private static async Task<string> CutAsync(TestNetwork network, string victim, string? peer, Random random)
+    {
+        var seconds = random.Next(2, 25);
+        network.Cut(victim, peer);
+        await Task.Delay(TimeSpan.FromSeconds(seconds));
+        network.Mend(victim, peer);
+        await Task.Delay(TimeSpan.FromSeconds(2));
+        return $"cut from {peer ?? "all"} for {seconds} s";
     }
 
     /// <summary>None is mixed; what breaks, breaks in a fault's time: streams of the machine that is gone, or requests to an edge that is.</summary>
@@ -126,7 +167,7 @@ public class ChaosTests(PostgresServer postgres)
             {
                 return await ThreeMachines.ReadyAsync(edge) == 2 && await ThreeMachines.ReadyAsync(other) == 2 && (await other.Client.GetAsync("/health")).StatusCode == HttpStatusCode.OK;
             }
-            catch (Exception exception) when (exception is HttpRequestException or Xunit.Sdk.XunitException)
+            catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException or Xunit.Sdk.XunitException)
             {
                 return false;
             }

@@ -11,6 +11,9 @@ internal sealed class ThreeMachines : IAsyncDisposable
 {
     public const string Secret = "the-secret-of-the-tests-cluster-0123456789";
 
+    /// <summary>Of clients that do not come over loopback.</summary>
+    public const string Key = "the-key-of-the-tests-clients-0123456789";
+
     private ThreeMachines(GatewayProcess edge, GatewayProcess both, GatewayProcess host) => (Edge, Both, Host) = (edge, both, host);
 
     public GatewayProcess Edge { get; }
@@ -43,9 +46,16 @@ internal sealed class ThreeMachines : IAsyncDisposable
     }
 
     /// <param name="cluster">Changes the section Cluster.</param>
-    public static GatewayProcess Prepare(string name, string roles, string database, int replicas, Action<JsonObject>? cluster = null) => GatewayProcess.Prepare(settings =>
+    /// <param name="address">Where clients and other machines reach it; null: on loopback.</param>
+    public static GatewayProcess Prepare(string name, string roles, string database, int replicas, Action<JsonObject>? cluster = null, string? address = null) => GatewayProcess.Prepare(settings =>
     {
         var section = new JsonObject { ["Mode"] = "Orleans", ["Name"] = name, ["Roles"] = roles, ["Port"] = FreePort(), ["Secret"] = Secret };
+        if (address is not null)
+        {
+            (settings["Listen"]!["Address"], section["Address"]) = (address, address);
+            (settings["Access"]!["Key"], settings["Admin"]!["LoopbackOnly"]) = (Key, false);
+        }
+
         cluster?.Invoke(section);
         settings["Access"]!["Postgres"] = database;
         settings["Cluster"] = section;

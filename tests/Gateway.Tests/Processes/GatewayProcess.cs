@@ -53,6 +53,12 @@ public sealed partial class GatewayProcess : IAsyncDisposable
     /// <summary>Another build of the gateway, from the next start on; null: this one.</summary>
     public string? Executable { get; set; }
 
+    /// <summary>The network namespace that it runs in, from the next start on; null: the test's own.</summary>
+    public string? Network { get; set; }
+
+    /// <summary>What <see cref="Client"/> sends as its key, from the next start on; null: none, as loopback may.</summary>
+    public string? ClientKey { get; set; }
+
     public static string Worker { get; } = Path.Combine(Artifacts, "FakeWorker", Configuration, "FinerCut.FakeWorker");
 
     /// <summary>Makes the folder with its settings; nothing runs yet.</summary>
@@ -87,7 +93,8 @@ public sealed partial class GatewayProcess : IAsyncDisposable
     /// <summary>Starts (again) and waits until the model answers, or only until the gateway listens.</summary>
     public async Task RunAsync(bool ready = true, params string[] arguments)
     {
-        var start = Info(Folder, Executable ?? Program, arguments);
+        var program = Executable ?? Program;
+        var start = Network is null ? Info(Folder, program, arguments) : Info(Folder, "ip", ["netns", "exec", Network, program, .. arguments]);
         foreach (var (name, value) in Environment) start.Environment[name] = value;
         _process = Process.Start(start)!;
         _output = Channel.CreateUnbounded<string>();
@@ -103,6 +110,7 @@ public sealed partial class GatewayProcess : IAsyncDisposable
         Assert.True(address is not null, $"The gateway ended before it listened.\n{Log}");
         Port = new Uri(address).Port;
         Client = new HttpClient { BaseAddress = new Uri(address), Timeout = TimeSpan.FromSeconds(120) };
+        if (ClientKey is not null) Client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", ClientKey);
         Admin = new HttpClient { BaseAddress = new Uri(address), Timeout = TimeSpan.FromSeconds(120), DefaultRequestHeaders = { Authorization = new AuthenticationHeaderValue("Bearer", AdminKey) } };
         if (ready) await Eventually.BeAsync(async () => (await Client.GetAsync("/health")).StatusCode == HttpStatusCode.OK, () => Log);
     }
