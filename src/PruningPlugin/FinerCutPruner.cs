@@ -5,6 +5,7 @@ using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Checkpoints;
 using FinerCut.Pruning.Jobs;
+using FinerCut.Pruning.Memory;
 using FinerCut.Pruning.Shapes;
 using FinerCut.Runtime;
 
@@ -16,6 +17,9 @@ namespace FinerCut.Pruning;
 /// </summary>
 public sealed class FinerCutPruner(ILlamaRuntime runtime, TimeProvider time) : IPruner
 {
+    /// <summary>Told at most once a job, before anything large is held, how many bytes the managed heap may take (<see cref="JobMemory.HeapLimit"/>). For a process that does nothing but the job.</summary>
+    public Action<long>? LimitHeap { get; init; }
+
     public Task<PruneResult> PruneAsync(
         PruneRequest request, IPruneTrafficSource traffic, IProgress<PruneProgress> progress, CancellationToken cancellationToken)
     {
@@ -32,7 +36,7 @@ public sealed class FinerCutPruner(ILlamaRuntime runtime, TimeProvider time) : I
         {
             var defects = PruneRequestCheck.Check(request);
             if (defects.Length > 0) throw new JobFailure(JobErrorCodes.BadRequest, string.Join(' ', defects));
-            using var job = PruneJob.Open(new JobContext(request, runtime, time, progress), traffic, cancellationToken);
+            using var job = PruneJob.Open(new JobContext(request, runtime, time, progress, LimitHeap), traffic, cancellationToken);
             result = job.Run(cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -60,6 +64,7 @@ public sealed class FinerCutPruner(ILlamaRuntime runtime, TimeProvider time) : I
         GgufWriteException write => new JobError(JobErrorCodes.CannotWrite, write.Message),
         IOException full when DiskSpace.IsFull(full) => new JobError(JobErrorCodes.DiskFull, $"{full.Message} Free space and start the job again: it resumes."),
         IOException or UnauthorizedAccessException => new JobError(JobErrorCodes.CannotWrite, failure.Message),
+        OutOfMemoryException => new JobError(JobErrorCodes.OutOfMemory, "The job's memory was not enough. Start it anew with more (memory_bytes), or with fewer max_healing_tokens or max_calibration_tokens."),
         LlamaException native => new JobError(JobErrorCodes.RuntimeFailed, $"{native.Code}: {native.Message}"),
         _ => null,
     };

@@ -48,7 +48,7 @@ internal sealed class JoinedCluster : ICluster
 
     public IWorkerObserver Workers => _host;
 
-    public IVersionDirectory Versions(LiveConfig live) => new ClusterVersions(_silo.Services.GetRequiredService<IGrainFactory>(), _config, live);
+    public IVersionDirectory Versions(LiveConfig live) => new ClusterVersions(_silo.Services.GetRequiredService<IGrainFactory>(), _config, live, TimeProvider.System);
 
     public IJobDirectory Jobs(JobTools tools)
     {

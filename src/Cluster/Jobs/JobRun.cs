@@ -75,23 +75,16 @@ internal sealed partial class JobRun(IGrainFactory grains, JobOrder order, strin
     }
 
     /// <summary>Files whose owner has just gone with its machine have another in a moment; that is no fault of the job's.</summary>
-    private async Task RestoreAsync()
-    {
-        var began = tools.Time.GetTimestamp();
-        while (true)
+    private async Task RestoreAsync() => await OwnedState.AskAsync(
+        async () =>
         {
-            try
-            {
-                await _folder.RestoreAsync(order.Files);
-                return;
-            }
-            catch (Exception exception) when (OwnedState.IsBetweenOwners(exception) && tools.Time.GetElapsedTime(began) < LastWords)
-            {
-                LogUnheard(logger, order.Job, exception.GetType().Name);
-                await Task.Delay(Beat, tools.Time, _ending.Token);
-            }
-        }
-    }
+            await _folder.RestoreAsync(order.Files);
+            return true;
+        },
+        tools.Time,
+        LastWords,
+        exception => LogUnheard(logger, order.Job, exception.GetType().Name),
+        _ending.Token);
 
     private async Task FinishAsync(JobModel? ended)
     {

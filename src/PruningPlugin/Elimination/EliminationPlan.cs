@@ -39,7 +39,7 @@ internal sealed record EliminationPlan(UnitMap Units, ImmutableArray<UnitError> 
         Array.Fill(paths, []);
         Sublayer[] sublayers = [.. shape.Sublayers().Where(sublayer => InputMoments.ChannelsOf(shape, sublayer) > 0)];
         var done = 0;
-        var passes = Passes(shape, sublayers, options.StateBytes).ToArray();
+        var passes = Passes(shape, sublayers, batches.Capacity, options.StateBytes).ToArray();
         var all = (passes.Length * batches.Batches.Length) + sublayers.Length;
         foreach (var pass in passes)
         {
@@ -53,6 +53,9 @@ internal sealed record EliminationPlan(UnitMap Units, ImmutableArray<UnitError> 
                     : OfFfn(moments[sublayer], weights, grains.Contains(PruneGrain.FfnSlice) ? StepOf(moments[sublayer].Channels, channelBlock, slices) : moments[sublayer].Channels, options.Threads);
                 paths[sublayer.Order] = path;
                 moments.Remove(sublayer);
+
+                // Matrices of the last one are garbage that the heap would let grow by far (JobMemory).
+                GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
                 progress(++done, all);
             }
         }
@@ -98,12 +101,12 @@ internal sealed record EliminationPlan(UnitMap Units, ImmutableArray<UnitError> 
     private static int StepOf(int channels, int channelBlock, int slices) => Math.Max(1, channels / Math.Max(1, slices) / channelBlock) * channelBlock;
 
     /// <summary>Sublayers whose moments fit into memory together.</summary>
-    private static IEnumerable<Sublayer[]> Passes(ModelShape shape, Sublayer[] sublayers, long bytes)
+    private static IEnumerable<Sublayer[]> Passes(ModelShape shape, Sublayer[] sublayers, int batchTokens, long bytes)
     {
         var pass = new List<Sublayer>();
         foreach (var sublayer in sublayers)
         {
-            if (pass.Count > 0 && pass.Sum(other => InputMoments.BytesOf(shape, other)) + InputMoments.BytesOf(shape, sublayer) > bytes)
+            if (pass.Count > 0 && pass.Sum(other => InputMoments.BytesOf(shape, other, batchTokens)) + InputMoments.BytesOf(shape, sublayer, batchTokens) > bytes)
             {
                 yield return [.. pass];
                 pass.Clear();

@@ -41,8 +41,9 @@ internal sealed class InputMoments
     public static int ChannelsOf(ModelShape shape, Sublayer sublayer) =>
         sublayer.Kind == SublayerKind.Ffn ? shape.Blocks[sublayer.Block].FfnLength : shape.Blocks[sublayer.Block].HeadCount * shape.HeadLength;
 
-    /// <summary>Bytes of a sublayer's moments.</summary>
-    public static long BytesOf(ModelShape shape, Sublayer sublayer) => sizeof(double) * (long)ChannelsOf(shape, sublayer) * ChannelsOf(shape, sublayer);
+    /// <summary>Bytes of a sublayer's moments, with its inputs and the stream after it in one batch.</summary>
+    public static long BytesOf(ModelShape shape, Sublayer sublayer, int batchTokens) =>
+        (sizeof(double) * (long)ChannelsOf(shape, sublayer) * ChannelsOf(shape, sublayer)) + (sizeof(float) * (long)batchTokens * (ChannelsOf(shape, sublayer) + shape.EmbeddingLength));
 
     /// <summary>Sums over one run of the full model.</summary>
     /// <param name="sublayers">Whose moments are wanted, together in memory.</param>
@@ -53,10 +54,11 @@ internal sealed class InputMoments
         var none = CutMask.None(UnitMap.Sublayers(shape));
         int[] orders = [.. sublayers.Select(sublayer => sublayer.Order)];
         var moments = sublayers.ToDictionary(sublayer => sublayer, sublayer => new InputMoments(ChannelsOf(shape, sublayer)));
+        var inputs = new ProjectionInputs();
+        inputs.Want(orders);
+        var states = new ResidualStates(shape, [batches.Capacity], long.MaxValue);
         for (var batch = 0; batch < batches.Batches.Length; batch++)
         {
-            var states = new ResidualStates(shape, [batches.Batches[batch].Tokens], long.MaxValue);
-            var inputs = new ProjectionInputs(orders);
             masked.Decode(batches.Batches[batch], none, new StateUse(states, 0, -1, orders, inputs), logits: false, cancellationToken);
             foreach (var (sublayer, sums) in moments) sums.Add(inputs.Get(0, sublayer.Order), Weights(states.Get(0, sublayer.Order), shape.EmbeddingLength), threads);
             progress(batch + 1);
@@ -72,13 +74,13 @@ internal sealed class InputMoments
         return weights;
     }
 
-    private void Add(float[] x, float[] weights, int threads)
+    private void Add(ReadOnlySpan<float> x, float[] weights, int threads)
     {
         Products.AddOuter(x, Channels, x, Channels, weights, Squares, lower: true, threads);
         for (var token = 0; token < weights.Length; token++)
         {
             double weight = weights[token];
-            var row = x.AsSpan(token * Channels, Channels);
+            var row = x.Slice(token * Channels, Channels);
             for (var channel = 0; channel < Channels; channel++) Sums[channel] += weight * row[channel];
             Weight += weight;
         }

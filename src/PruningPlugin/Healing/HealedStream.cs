@@ -11,7 +11,7 @@ namespace FinerCut.Pruning.Healing;
 internal sealed class HealedStream(MaskedModel model, TokenBatches batches, CutMask mask, int threads)
 {
     private readonly StreamRun _run = new(model, batches, mask);
-    private ProjectionInputs? _inputs;
+    private readonly ProjectionInputs _inputs = new();
 
     public int At => _run.At;
 
@@ -21,12 +21,12 @@ internal sealed class HealedStream(MaskedModel model, TokenBatches batches, CutM
     /// <param name="reads">Whether the sublayer's projection is about to be changed, so that its inputs are needed.</param>
     public void Advance(int order, bool reads, CancellationToken cancellationToken)
     {
-        _inputs = reads ? new ProjectionInputs([order]) : null;
-        _run.Advance(order, _inputs, cancellationToken);
+        _inputs.Want([order]);
+        _run.Advance(order, reads ? _inputs : null, cancellationToken);
     }
 
-    /// <summary>What the projection of the sublayer just passed took in, [tokens × channels kept].</summary>
-    public float[] Inputs(ProjectionWeights weights, int batch) => weights.Inputs(_inputs!.Get(batch, weights.Sublayer.Order));
+    /// <summary>What the projection of the sublayer just passed took in, [tokens × channels kept]; valid until the run goes on.</summary>
+    public ReadOnlySpan<float> Inputs(ProjectionWeights weights, int batch) => weights.Inputs(_inputs.Get(batch, weights.Sublayer.Order));
 
     /// <summary>Changes the stream as the sublayer's new projection would have.</summary>
     public void Apply(ProjectionWeights weights, HealedProjection healed)

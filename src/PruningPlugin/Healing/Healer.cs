@@ -37,6 +37,9 @@ internal sealed class Healer(ILlamaModel model, GgufShards source, CutMask mask,
         for (var done = 0; done < sublayers.Length; done++)
         {
             progress(done, sublayers.Length);
+
+            // Matrices of the last fit are garbage that the heap would let grow by far (JobMemory).
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
             var sublayer = sublayers[done];
             full.Advance(sublayer.Order, null, cancellationToken);
             var weights = options.Projections == ProjectionHealing.None ? null : ProjectionWeights.Of(source, mask, sublayer);
@@ -116,7 +119,7 @@ internal sealed class Healer(ILlamaModel model, GgufShards source, CutMask mask,
         return best;
     }
 
-    private LinearFit FitOf(int inputs, StreamRun full, HealedStream lean, TokenBatches batches, Func<int, float[]> inputsOf)
+    private LinearFit FitOf(int inputs, StreamRun full, HealedStream lean, TokenBatches batches, InputsOf inputsOf)
     {
         var width = mask.Units.Shape.EmbeddingLength;
         var fit = new LinearFit(inputs, width, options.Threads);
@@ -131,6 +134,9 @@ internal sealed class Healer(ILlamaModel model, GgufShards source, CutMask mask,
 
         return fit;
     }
+
+    /// <summary>A batch's [tokens × inputs].</summary>
+    private delegate ReadOnlySpan<float> InputsOf(int batch);
 
     private float[]? NormOf(Sublayer sublayer)
     {

@@ -75,7 +75,7 @@ internal sealed class ProjectionWeights
     }
 
     /// <summary>The inputs of the kept channels, [tokens × channels kept].</summary>
-    public float[] Inputs(float[] all)
+    public ReadOnlySpan<float> Inputs(ReadOnlySpan<float> all)
     {
         var columns = (int)_tensor.Columns;
         if (Channels.Length == columns) return all;

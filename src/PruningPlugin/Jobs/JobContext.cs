@@ -4,7 +4,7 @@ using FinerCut.Runtime;
 namespace FinerCut.Pruning.Jobs;
 
 /// <summary>What a job is given.</summary>
-internal sealed record JobContext(PruneRequest Request, ILlamaRuntime Runtime, TimeProvider Time, IProgress<PruneProgress> Progress)
+internal sealed record JobContext(PruneRequest Request, ILlamaRuntime Runtime, TimeProvider Time, IProgress<PruneProgress> Progress, Action<long>? LimitHeap = null)
 {
     /// <summary>Logits may differ by this between the masked model and the file where a GPU takes part: its kernels depend on the matrices' shapes.</summary>
     private const double GpuTolerance = 0.5;

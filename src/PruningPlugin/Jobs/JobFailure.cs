@@ -15,6 +15,7 @@ public static class JobErrorCodes
     public const string BudgetUnreachable = "budget_unreachable";
     public const string DiskFull = "disk_full";
     public const string CannotWrite = "cannot_write";
+    public const string OutOfMemory = "out_of_memory";
     public const string RuntimeFailed = "runtime_failed";
 
     /// <summary>Whether the cause lies in what the job was given, so that nothing was begun.</summary>

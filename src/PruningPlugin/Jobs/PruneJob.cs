@@ -46,7 +46,7 @@ internal sealed class PruneJob : IDisposable
         // Proof and gate cost about three evaluations of the held-out set's size, measuring about two more.
         var progress = new JobProgress(context.Progress, context.Time, 2 + (6.0 * context.Request.MaxHeldOutTokens / context.Request.MaxCalibrationTokens));
         progress.Phase(PrunePhase.Loading, 0, 1);
-        var full = FullModel.Open(context, shape => CheckBudget(context.Request, shape), cancellationToken);
+        var full = FullModel.Open(context, shape => Prepare(context, shape), cancellationToken);
         try
         {
             var traffic = source.Draw(context.Request, full.Model);
@@ -143,6 +143,12 @@ internal sealed class PruneJob : IDisposable
         };
         if (gate.Passed) candidate.Accept();
         return result;
+    }
+
+    private static void Prepare(JobContext context, ModelShape shape)
+    {
+        CheckBudget(context.Request, shape);
+        if (JobMemory.HeapLimit(shape, context.Request) is { } bytes) context.LimitHeap?.Invoke(bytes);
     }
 
     private static void CheckBudget(PruneRequest request, ModelShape shape)

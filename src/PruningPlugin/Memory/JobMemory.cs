@@ -2,6 +2,7 @@ using System.Globalization;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Distances;
+using FinerCut.Pruning.Elimination;
 using FinerCut.Pruning.Scoring;
 
 namespace FinerCut.Pruning.Memory;
@@ -14,12 +15,16 @@ namespace FinerCut.Pruning.Memory;
 /// <param name="Session">One session of the scorer's batch: KV cells, intermediate results, logits.</param>
 /// <param name="Reference">What is kept of the full model's output.</param>
 /// <param name="States">Residual states of the current mask.</param>
+/// <param name="Elimination">The surgeon's moments and matrices of one sublayer's path, before the search.</param>
 /// <param name="Healing">Streams, inputs and second moments of one fit.</param>
 /// <param name="Proof">A second session, a batch of logits and the lean model's weights.</param>
-public sealed record JobMemory(long Process, long Session, long Reference, long States, long Healing, long Proof)
+public sealed record JobMemory(long Process, long Session, long Reference, long States, long Elimination, long Healing, long Proof)
 {
     /// <summary>.NET with its compiled code and the heap's slack, resident while a job runs: measured (docs/scaling.md).</summary>
     private const long Programs = 190L << 20;
+
+    /// <summary>Of <see cref="Programs"/>, what is on the managed heap.</summary>
+    private const long HeapOfPrograms = 64L << 20;
 
     /// <summary>llama.cpp's and our own tables, a token of the vocabulary.</summary>
     private const int BytesOfWord = 450;
@@ -28,7 +33,7 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
     public const long DefaultSearchBytes = 2L << 30;
 
     /// <summary>The phases come one after the other.</summary>
-    public long Peak => Process + Session + Math.Max(Reference + States, Math.Max(Healing, Proof));
+    public long Peak => Process + Session + Math.Max(Math.Max(Reference + States, Elimination), Math.Max(Healing, Proof));
 
     /// <param name="leanBytes">Of the lean file's tensors at most: the full model's.</param>
     public static JobMemory Plan(ModelShape shape, PruneRequest request, long leanBytes)
@@ -38,7 +43,7 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
         var search = Math.Max(0, SearchBytes(shape, request));
         return new JobMemory(
             Fixed(shape), SessionOf(shape, request), Math.Min(ReferenceOf(shape, request, search / 2), search), Math.Min(search / 2, AllStates(shape, request)),
-            request.Healing == HealingKind.None ? 0 : HealingOf(shape, request), SessionOf(shape, request) + BatchLogits(shape, request) + leanBytes);
+            EliminationOf(shape, request, search / 2), request.Healing == HealingKind.None ? 0 : HealingOf(shape, request), SessionOf(shape, request) + BatchLogits(shape, request) + leanBytes);
     }
 
     /// <summary>What reference and states may take together. Below the compact reference's size a job cannot run.</summary>
@@ -56,11 +61,17 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
         if (request.MemoryBytes is not { } given) return null;
         var smallest = ReferenceRows.IsCompact(request.Distance, int.MaxValue, 1, 0) ? CompactOf(request) : 2L * request.MaxCalibrationTokens * shape.VocabularySize;
         var plan = Plan(shape, request, leanBytes);
-        var needed = plan.Process + plan.Session + Math.Max(2 * smallest, Math.Max(plan.Healing, plan.Proof));
+        var needed = plan.Process + plan.Session + Math.Max(Math.Max(2 * smallest, EliminationOf(shape, request, 0)), Math.Max(plan.Healing, plan.Proof));
         return needed <= given ? null : string.Create(
             CultureInfo.InvariantCulture,
-            $"memory_bytes: {given} are too few for this model; {needed} are needed beside its weights (program {plan.Process}, a session {plan.Session}, then the most of reference {smallest} twice, healing {plan.Healing}, proof {plan.Proof}). Fewer max_healing_tokens or max_calibration_tokens need less.");
+            $"memory_bytes: {given} are too few for this model; {needed} are needed beside its weights (program {plan.Process}, a session {plan.Session}, then the most of reference {smallest} twice, the surgeon's matrices {EliminationOf(shape, request, 0)}, healing {plan.Healing}, proof {plan.Proof}). Fewer max_healing_tokens or max_calibration_tokens need less.");
     }
+
+    /// <summary>
+    /// What the managed heap may take where a request states its memory, null elsewhere. Without a limit the heap lets garbage grow to about the size of what lives on it before it collects, and a job's large
+    /// matrices are garbage soon.
+    /// </summary>
+    public static long? HeapLimit(ModelShape shape, PruneRequest request) => request?.MemoryBytes is null ? null : SearchBytes(shape, request) + HeapOfPrograms;
 
     /// <summary>Options that keep a search within its share.</summary>
     public static ScoringOptions Options(ModelShape shape, PruneRequest request, int threads)
@@ -100,11 +111,26 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
         (long)request.MaxCalibrationTokens * shape.EmbeddingLength * sizeof(float) * Math.Max(0, shape.Sublayers().Count() - 1);
 
     /// <summary>
+    /// The surgeon's, where it may search: moments of as many sublayers as fit the share, of one at least, with a batch of their inputs; then of one path the centred moments, their factor, its inverse with
+    /// the unit matrix that it was solved from, and the projection's weights some times.
+    /// </summary>
+    private static long EliminationOf(ModelShape shape, PruneRequest request, long share)
+    {
+        if (request.Search is not (SearchKind.Auto or SearchKind.Surgeon) || request.Healing is not (HealingKind.Auto or HealingKind.Refit)) return 0;
+        var tokens = BatchTokens(shape, request);
+        long[] each = [.. shape.Sublayers().Select(sublayer => InputMoments.BytesOf(shape, sublayer, tokens))];
+        var widest = Widest(shape);
+        return Math.Max(each.Max(), Math.Min(each.Sum(), share)) + (3 * widest * widest * sizeof(double)) + (6 * widest * shape.EmbeddingLength * sizeof(float));
+    }
+
+    private static long Widest(ModelShape shape) => Math.Max(shape.Blocks.Max(block => (long)block.FfnLength), shape.Blocks.Max(block => (long)block.HeadCount * shape.HeadLength));
+
+    /// <summary>
     /// Of one fit: both runs' streams with a copy, the projection's inputs with a copy, and its second moments in double precision with their factor and one more.
     /// </summary>
     private static long HealingOf(ModelShape shape, PruneRequest request)
     {
-        long tokens = request.HealingTokens, widest = Math.Max(shape.Blocks.Max(block => (long)block.FfnLength), shape.Blocks.Max(block => (long)block.HeadCount * shape.HeadLength));
+        long tokens = request.HealingTokens, widest = Widest(shape);
         return (tokens * sizeof(float) * ((4L * shape.EmbeddingLength) + (2 * widest))) + (3 * widest * widest * sizeof(double)) + (2 * widest * shape.EmbeddingLength * sizeof(double));
     }
 }

@@ -12,6 +12,9 @@ internal sealed class ResidualStates
     private readonly bool[][] _valid;
     private readonly int[] _boundaries;
 
+    /// <summary>Buffers given back, by length.</summary>
+    private readonly Dictionary<int, Stack<float[]>> _free = [];
+
     /// <param name="shape">The model.</param>
     /// <param name="tokens">Tokens of each batch.</param>
     /// <param name="budgetBytes">Most memory that the states may take.</param>
@@ -52,14 +55,24 @@ internal sealed class ResidualStates
     public Span<float> Put(int batch, int order, int length)
     {
         var state = _states[batch][order];
-        if (state is null || state.Length != length) _states[batch][order] = state = GC.AllocateUninitializedArray<float>(length);
+        if (state is null || state.Length != length)
+        {
+            _states[batch][order] = state = _free.TryGetValue(length, out var free) && free.TryPop(out var used) ? used : GC.AllocateUninitializedArray<float>(length);
+        }
+
         _valid[batch][order] = true;
         return state;
     }
 
-    /// <summary>Gives a state's memory back.</summary>
+    /// <summary>Gives a state's memory to the next one of its length.</summary>
     public void Release(int batch, int order)
     {
+        if (_states[batch][order] is { } state)
+        {
+            if (!_free.TryGetValue(state.Length, out var free)) _free[state.Length] = free = [];
+            free.Push(state);
+        }
+
         _states[batch][order] = null;
         _valid[batch][order] = false;
     }

@@ -93,7 +93,7 @@ public static class PruneVerb
             .Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace));
         try
         {
-            return await new FinerCutPruner(NativeRuntime.Open(null, loggers), clock).PruneAsync(request, new RecordedTraffic(clock), progress, stop);
+            return await new FinerCutPruner(NativeRuntime.Open(null, loggers), clock) { LimitHeap = HeapLimit.Set }.PruneAsync(request, new RecordedTraffic(clock), progress, stop);
         }
         catch (LlamaException natives)
         {
