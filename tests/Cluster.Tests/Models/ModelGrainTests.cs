@@ -1,9 +1,6 @@
 using FinerCut.Cluster.Hosting;
 using FinerCut.Cluster.Hosts;
 using FinerCut.Cluster.Models;
-using FinerCut.Gateway.Clusters;
-using FinerCut.Gateway.Configuration;
-using FinerCut.Gateway.Configuration.Live;
 using FinerCut.Gateway.Rollout;
 using FinerCut.Tests.Processes;
 using Orleans.TestingHost;
@@ -174,21 +171,6 @@ public sealed class ModelGrainTests : IAsyncLifetime
                 }
             }
         }
-    }
-
-    [Fact]
-    public async Task What_a_job_found_is_registered_and_promoted_though_the_models_owner_has_just_died()
-    {
-        var (owner, stays, host, _) = await ApartFromOwnerAsync();
-        await using var settings = GatewayProcess.Prepare();
-        var config = GatewayConfigReader.Read(SettingsSources.Load(settings.Folder, []), settings.Folder);
-        var live = new LiveConfig(config with { Models = [config.Models[0] with { Id = "m" }] });
-        var versions = new ClusterVersions(_silos.Grains(stays), ClusterConfig.Standalone, live, TimeProvider.System).Versions("m")!;
-        await _silos.KillAsync(owner);
-        await versions.RegisterAsync(new VersionModel("lean-1", VersionState.Registered, "lean-1.gguf", 1, "job-1", DateTimeOffset.UnixEpoch), "By the test.");
-        Assert.Null(await versions.RollOutAsync("lean-1", "By the test.", TestContext.Current.CancellationToken));
-        Assert.Contains("lean-1", host.Started);
-        Assert.Equal("lean-1", (await DocumentAsync(_silos.Grains(stays).GetGrain<IModelGrain>("m"))).Rollout.Active!.Id);
     }
 
     [Fact]
