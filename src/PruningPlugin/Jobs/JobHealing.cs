@@ -37,7 +37,7 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
     public HealedModel Heal(CutMask mask, JobProgress progress, CancellationToken cancellationToken)
     {
         if (!Heals) return HealedModel.None;
-        progress.Phase(PrunePhase.Healing, 0, 1);
+        progress.HealingBegins();
         var (set, generated) = FitSet(progress, cancellationToken);
         var options = new HealingOptions(
             Fits ? ProjectionHealing.Weights : ProjectionHealing.Biases,
@@ -49,7 +49,7 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
         };
         var journal = new HealingJournal(Path.Combine(Request.WorkFolder, folder), Fingerprint(mask, set));
         return new Healer(full.Model, full.File, mask, options).Heal(
-            set, journal, (done, all) => progress.Phase(PrunePhase.Healing, generated + done, generated + all), cancellationToken);
+            set, journal, (done, all) => progress.Healed(generated + done, generated + all), cancellationToken);
     }
 
     private long SiteBytes => HealingSite.BytesOf(full.Shape.EmbeddingLength, HealingOptions.RankStep);
@@ -61,7 +61,8 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
     private (CalibrationSet Set, int Generated) FitSet(JobProgress progress, CancellationToken cancellationToken)
     {
         var recorded = Regrown(traffic.Healing ?? traffic.Calibration, progress, cancellationToken);
-        if (traffic.General is { } general) return (new CalibrationSet("healing", [.. recorded.Sequences, .. general.Sequences]), 0);
+        var regrown = recorded.TokenCount > (traffic.Healing ?? traffic.Calibration).TokenCount ? RegrownPercent : 0;
+        if (traffic.General is { } general) return (new CalibrationSet("healing", [.. recorded.Sequences, .. general.Sequences]), regrown);
         var wanted = Math.Max(Request.HealingTokens - recorded.TokenCount, TextTokens);
         var path = Path.Combine(Request.WorkFolder, "general-text.json");
         var fingerprint = $"{full.Sha256} {wanted} {Request.Seed}";
@@ -69,7 +70,7 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
         if (kept is null)
         {
             kept = GeneratedText.Make(
-                full.Model, wanted, TextTokens, Request.Seed, context.Threads, done => progress.Phase(PrunePhase.Healing, done * 100 / wanted, 100 + full.Shape.Sublayers().Count()), cancellationToken);
+                full.Model, wanted, TextTokens, Request.Seed, context.Threads, done => Written(regrown + ((100 - regrown) * Math.Min(done, wanted) / wanted), progress), cancellationToken);
             KeptTexts.Write(path, fingerprint, kept.Value);
         }
 
@@ -86,12 +87,18 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
         if (texts is null)
         {
             texts = RegrownText.Make(
-                full.Model, recorded, missing, Request.MaxSequenceTokens, Request.Seed, context.Threads, done => progress.Phase(PrunePhase.Healing, done * 100 / missing, 100 + full.Shape.Sublayers().Count()), cancellationToken);
+                full.Model, recorded, missing, Request.MaxSequenceTokens, Request.Seed, context.Threads, done => Written(RegrownPercent * Math.Min(done, missing) / missing, progress), cancellationToken);
             KeptTexts.Write(path, fingerprint, texts.Value);
         }
 
         return recorded with { Sequences = [.. recorded.Sequences, .. texts.Value] };
     }
+
+    /// <summary>Of the texts that are written.</summary>
+    private int RegrownPercent => traffic.General is null ? 50 : 100;
+
+    /// <summary>The texts are a hundred steps, regrown ones first; a step a sublayer follows.</summary>
+    private void Written(int percent, JobProgress progress) => progress.Healed(percent, 100 + full.Shape.Sublayers().Count());
 
     private string Fingerprint(CutMask mask, CalibrationSet set)
     {

@@ -9,9 +9,11 @@ internal sealed class JobProgress(IProgress<PruneProgress> sink, TimeProvider ti
     private readonly long _began = time.GetTimestamp();
     private double _before;
     private double _searchBegan;
+    private double _each;
     private int _replayed;
     private SearchPace _pace = new(0, 0, 0, 0);
     private SearchStep? _last;
+    private (int Step, double Seconds)? _healing;
 
     /// <summary>Called with each step, before its progress line.</summary>
     public Action<SearchStep>? OnStep { get; set; }
@@ -35,6 +37,21 @@ internal sealed class JobProgress(IProgress<PruneProgress> sink, TimeProvider ti
     public void Phase(PrunePhase phase, int step, int steps, double? eta = null) =>
         sink.Report(new PruneProgress(phase, step, steps, null, _last?.Distance, _last?.BytesRemoved ?? 0, _pace.Evaluations, ElapsedSeconds, eta) { Units = Units });
 
+    public void HealingBegins()
+    {
+        _healing = null;
+        Phase(PrunePhase.Healing, 0, 1);
+    }
+
+    /// <summary>Healing's steps, with what is left at the pace that they had so far.</summary>
+    public void Healed(int step, int steps)
+    {
+        var now = time.GetElapsedTime(_began).TotalSeconds;
+        _healing ??= (step, now);
+        var (first, began) = _healing.Value;
+        Phase(PrunePhase.Healing, step, steps, step > first ? ((now - began) / (step - first) * (steps - step)) + Tail() : null);
+    }
+
     public void Evaluated(SearchPace pace)
     {
         _pace = pace;
@@ -57,7 +74,10 @@ internal sealed class JobProgress(IProgress<PruneProgress> sink, TimeProvider ti
     {
         var live = _pace.Evaluations - _replayed;
         if (live <= 0) return null;
-        var each = (time.GetElapsedTime(_began).TotalSeconds - _searchBegan) / live;
-        return (_pace.ExpectedEvaluations - _pace.Evaluations + tailEvaluations) * each;
+        _each = (time.GetElapsedTime(_began).TotalSeconds - _searchBegan) / live;
+        return ((_pace.ExpectedEvaluations - _pace.Evaluations) * _each) + Tail();
     }
+
+    /// <summary>Seconds of what follows search and healing.</summary>
+    private double Tail() => tailEvaluations * _each;
 }
