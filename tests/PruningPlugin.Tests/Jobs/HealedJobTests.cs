@@ -36,7 +36,6 @@ public sealed class HealedJobTests : IDisposable
         var result = await PruneAsync(Request with { Healing = kind, Search = SearchKind.RacingGreedy }, line => healing.AddRange(line.Phase == PrunePhase.Healing ? [line] : []));
         Assert.Null(result.Error);
         Assert.Equal(PruneOutcome.Passed, result.Outcome);
-        Assert.Equal(healing.Select(line => line.Step).Order(), healing.Select(line => line.Step));
         Assert.True(healing[^1].EtaSeconds >= 0, "healing does not say when the job will end");
         var check = Assert.Single(result.Gate!.Checks, check => check.Name == Gate.HealedFileKl);
         Assert.True(check.Passed, $"{check.Value.Mean}");
