@@ -26,7 +26,7 @@ internal static class JobReport
             [
                 ["file", Listing.Bytes(full["file_bytes"]), Listing.Bytes(lean["file_bytes"])],
                 ["sublayers", Figure(full["sublayers"]), Figure(lean["sublayers"])],
-                ["KV bytes a token", Figure(full["kv_bytes_per_token"]), Figure(lean["kv_bytes_per_token"])],
+                ["KV bytes a token", Listing.Text(full["kv_bytes_per_token"]), Listing.Text(lean["kv_bytes_per_token"])],
                 ["prefill, tok/s", Figure(full["prefill_tokens_per_second"]), Figure(lean["prefill_tokens_per_second"])],
                 ["decode, tok/s", Figure(full["decode_tokens_per_second"]), Figure(lean["decode_tokens_per_second"])],
             ]);

@@ -78,7 +78,7 @@ internal static class ModelCommands
     private static async Task<int> OrderAsync(ParseResult parsed, RemoteGateway gateway, string model, string verb, JsonObject body, CancellationToken cancellationToken)
     {
         var answer = await gateway.PostAsync($"{Path(model)}/{verb}", body, cancellationToken);
-        if (!Listing.AsJson(parsed, answer)) Console.WriteLine($"{model} is served from {answer!["active"]}.");
+        if (!Listing.AsJson(parsed, answer)) Console.WriteLine(verb == "canary" ? $"{body["version"]} of {model} is on trial; {answer!["active"]} serves the rest." : $"{model} is served from {answer!["active"]}.");
         return ExitCode.Success;
     }
 
