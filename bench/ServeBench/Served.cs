@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using FinerCut.Jobs;
+using FinerCut.Runtime;
 
 namespace FinerCut.ServeBench;
 
@@ -19,11 +20,13 @@ internal sealed class Served : ITarget, IAsyncDisposable
     public static async Task<Served> StartAsync(string model, Load load, int threads)
     {
         var program = Path.Combine(AppContext.BaseDirectory.Replace("ServeBench", "Worker", StringComparison.Ordinal), "FinerCut.Worker");
-        var process = Process.Start(new ProcessStartInfo(program,
+        var start = new ProcessStartInfo(program,
         [
             "serve", "--model", model, "--port", "0", "--supervised", "--threads", $"{threads}", "--ctx-size", $"{load.ContextLength}", "--parallel", $"{load.MostStreams}",
         ])
-        { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        { RedirectStandardInput = true, RedirectStandardOutput = true };
+        LargePages.Want(start.Environment);
+        var process = Process.Start(start)!;
         var line = await process.StandardOutput.ReadLineAsync() ?? throw new InvalidOperationException("The worker ended at once.");
         var address = new Uri(JsonSerializer.Deserialize(line, ContractJson.Default.ServeLine)!.Listening);
         using var http = new HttpClient { BaseAddress = address };

@@ -225,13 +225,16 @@ public sealed record PruneRequest
     /// <summary>Models that are not written as deci (docs/pruning.md) are not healed, whatever stands here.</summary>
     public HealingKind Healing { get; set; } = HealingKind.Auto;
 
-    /// <summary>Tokens that healing is fitted on: traffic up to half of them, the rest general text. 0 = eight times <see cref="MaxCalibrationTokens"/>: a
+    /// <summary>Tokens that healing is fitted on: traffic up to half of them, the rest general text. 0 = eight times the calibration tokens that there are, at most of <see cref="MaxCalibrationTokens"/>: a
     /// fit has more weights than a search has choices, and knows other text the better the more it has seen (docs/results.md).</summary>
     public int MaxHealingTokens { get; set; }
 
-    /// <summary>The same with the default worked out.</summary>
+    /// <summary>The same with the default worked out, at most: where all calibration tokens are there.</summary>
     [System.Text.Json.Serialization.JsonIgnore]
-    public int HealingTokens => MaxHealingTokens > 0 ? MaxHealingTokens : 8 * MaxCalibrationTokens;
+    public int HealingTokens => HealingTokensFor(MaxCalibrationTokens);
+
+    /// <summary>The same for the calibration tokens that are there: what the model writes itself beyond them takes longer than it gives.</summary>
+    public int HealingTokensFor(int calibrationTokens) => MaxHealingTokens > 0 ? MaxHealingTokens : 8 * Math.Min(calibrationTokens, MaxCalibrationTokens);
 
     /// <summary>A text file for the general half, blank lines between its texts; null = the model writes it itself from short openings.</summary>
     public string? GeneralTextPath { get; set; }

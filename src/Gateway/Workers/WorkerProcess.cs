@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text.Json;
 using FinerCut.Jobs;
+using FinerCut.Runtime;
 using Microsoft.Extensions.Logging;
 
 namespace FinerCut.Gateway.Workers;
@@ -59,6 +60,7 @@ public sealed class WorkerProcess : IAsyncDisposable
         };
         foreach (var argument in spec.Device.Arguments) start.ArgumentList.Add(argument);
         start.Environment["LLAMA_API_KEY"] = key;
+        LargePages.Want(start.Environment);
         SocketLoop.KeepFrom(start);
         return new WorkerProcess(Process.Start(start)!, key, logger);
     }

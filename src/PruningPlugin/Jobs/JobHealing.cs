@@ -52,6 +52,8 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
             set, journal, (done, all) => progress.Healed(generated + done, generated + all), cancellationToken);
     }
 
+    private int Tokens => Request.HealingTokensFor(traffic.Calibration.TokenCount);
+
     private long SiteBytes => HealingSite.BytesOf(full.Shape.EmbeddingLength, HealingOptions.RankStep);
 
     /// <summary>
@@ -63,7 +65,7 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
         var recorded = Regrown(traffic.Healing ?? traffic.Calibration, progress, cancellationToken);
         var regrown = recorded.TokenCount > (traffic.Healing ?? traffic.Calibration).TokenCount ? RegrownPercent : 0;
         if (traffic.General is { } general) return (new CalibrationSet("healing", [.. recorded.Sequences, .. general.Sequences]), regrown);
-        var wanted = Math.Max(Request.HealingTokens - recorded.TokenCount, TextTokens);
+        var wanted = Math.Max(Tokens - recorded.TokenCount, TextTokens);
         var path = Path.Combine(Request.WorkFolder, "general-text.json");
         var fingerprint = $"{full.Sha256} {wanted} {Request.Seed}";
         var kept = KeptTexts.Read(path, fingerprint);
@@ -79,7 +81,7 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
 
     private CalibrationSet Regrown(CalibrationSet recorded, JobProgress progress, CancellationToken cancellationToken)
     {
-        var missing = (Request.HealingTokens / 2) - recorded.TokenCount;
+        var missing = (Tokens / 2) - recorded.TokenCount;
         if (missing < TextTokens) return recorded;
         var path = Path.Combine(Request.WorkFolder, "regrown-text.json");
         var fingerprint = string.Create(CultureInfo.InvariantCulture, $"{full.Sha256} {missing} {Request.Seed} {recorded.TokenCount}");

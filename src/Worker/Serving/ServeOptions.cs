@@ -3,6 +3,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Net;
+using FinerCut.Gguf;
 using FinerCut.Runtime;
 
 namespace FinerCut.Worker.Serving;
@@ -10,6 +11,8 @@ namespace FinerCut.Worker.Serving;
 /// <summary>The options of <c>serve</c>: llama-server's names where they mean the same.</summary>
 internal sealed class ServeOptions
 {
+    private const long LargestRead = 1L << 30;
+
     private readonly Option<string> _model = new("--model", "-m") { Required = true, Description = "The GGUF file." };
     private readonly Option<string> _alias = new("--alias", "-a") { Description = "Model id that clients see, or several by comma; default: the file's name." };
     private readonly Option<string> _version = new("--version-id") { Description = "Sent with every answer as x-finercut-version; default: the file's name." };
@@ -35,7 +38,8 @@ internal sealed class ServeOptions
     private readonly Option<string> _keyWeights = new("--api-key-weights") { Description = "Weights of the keys in their order, by comma: prompts of a key of weight 2 are taken as if half as long. Default: all 1." };
     private readonly Option<long> _seed = new("--seed", "-s") { Description = "Seed of requests that bring none; -1 = random.", DefaultValueFactory = _ => -1 };
     private readonly Option<bool> _mlock = new("--mlock") { Description = "Keep the weights out of swap." };
-    private readonly Option<bool> _noMmap = new("--no-mmap") { Description = "Read the file instead of mapping it." };
+    private readonly Option<bool> _mmap = new("--mmap") { Description = "Map the model's file, whatever its size." };
+    private readonly Option<bool> _noMmap = new("--no-mmap") { Description = "Read the model's file instead of mapping it, whatever its size. Default: up to 1 GiB is read, since memory of its own can have large pages." };
     private readonly Option<bool> _noRepack = new("--no-repack", "-nr") { Description = "Leave weights as they lie in the file." };
     private readonly Option<FileInfo> _template = new("--chat-template-file") { Description = "Jinja to use instead of the file's own chat template." };
     private readonly Option<int> _drain = Whole("--drain-seconds", 30, 0, 3600, "How long requests may go on after SIGTERM.");
@@ -56,7 +60,7 @@ internal sealed class ServeOptions
     private IEnumerable<Option> All =>
     [
         _model, _alias, _version, _host, _port, _context, _parallel, _queue, _kept, _batch, _microBatch, _chunk, _threads, _batchThreads, _gpuLayers, _split, _mainGpu, _flash, _cacheK,
-        _cacheV, _apiKey, _apiKeyFile, _keyWeights, _seed, _mlock, _noMmap, _noRepack, _template, _drain, _maxBody, _embeddings, _pooling, _rerank, _supervised, .. _engine.All, .. _always,
+        _cacheV, _apiKey, _apiKeyFile, _keyWeights, _seed, _mlock, _mmap, _noMmap, _noRepack, _template, _drain, _maxBody, _embeddings, _pooling, _rerank, _supervised, .. _engine.All, .. _always,
     ];
 
     public void AddTo(Command command)
@@ -88,6 +92,9 @@ internal sealed class ServeOptions
         foreach (var option in All) command.Options.Add(option);
     }
 
+    /// <summary>Whether reading the file costs little and sharing it would save little. Parts of a split model are not looked at one by one.</summary>
+    private static bool IsSmall(string path) => new FileInfo(path) is { Exists: true, Length: <= LargestRead } && GgufShardName.TryOf(path) is null;
+
     public ServeConfig Bind(ParseResult parsed)
     {
         var path = Path.GetFullPath(parsed.GetRequiredValue(_model));
@@ -102,7 +109,7 @@ internal sealed class ServeOptions
                 SplitMode = Enum.Parse<SplitMode>(parsed.GetValue(_split)!, ignoreCase: true),
                 MainGpu = parsed.GetValue(_mainGpu),
                 UseMlock = parsed.GetValue(_mlock),
-                UseMmap = !parsed.GetValue(_noMmap),
+                UseMmap = parsed.GetValue(_mmap) || !(parsed.GetValue(_noMmap) || IsSmall(path)),
                 Repack = !parsed.GetValue(_noRepack),
             },
             Session = new Runtime.SessionOptions
