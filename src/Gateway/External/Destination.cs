@@ -90,7 +90,6 @@ public sealed class Destination : IDisposable
     {
         var ready = state == WorkerState.Ready;
         if (_model.State == state && !(state == WorkerState.Broken)) return;
-        _logger.LogInformation("{Destination} of {Model} is {State}. {Reason}", _config.Name, _model.Spec.ModelId, state, reason ?? "");
         // A new generation is a new door: what is under way through the old one ends as it may.
         var next = _model with
         {
@@ -99,5 +98,7 @@ public sealed class Destination : IDisposable
         };
         Volatile.Write(ref _model, next);
         _observer.Changed(next);
+        // Told once it is so: whoever reads it and asks finds the routes changed.
+        _logger.LogInformation("{Destination} of {Model} is {State}. {Reason}", _config.Name, _model.Spec.ModelId, state, reason ?? "");
     }
 }
