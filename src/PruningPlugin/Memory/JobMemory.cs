@@ -61,10 +61,11 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
         if (request.MemoryBytes is not { } given) return null;
         var smallest = ReferenceRows.IsCompact(request.Distance, int.MaxValue, 1, 0) ? CompactOf(request) : 2L * request.MaxCalibrationTokens * shape.VocabularySize;
         var plan = Plan(shape, request, leanBytes);
-        var needed = plan.Process + plan.Session + Math.Max(Math.Max(2 * smallest, EliminationOf(shape, request, 0)), Math.Max(plan.Healing, plan.Proof));
+        var elimination = EliminationOf(shape, request, 0);
+        var needed = plan.Process + plan.Session + Math.Max(Math.Max(2 * smallest, elimination), Math.Max(plan.Healing, plan.Proof));
         return needed <= given ? null : string.Create(
             CultureInfo.InvariantCulture,
-            $"memory_bytes: {given} are too few for this model; {needed} are needed beside its weights (program {plan.Process}, a session {plan.Session}, then the most of reference {smallest} twice, the surgeon's matrices {EliminationOf(shape, request, 0)}, healing {plan.Healing}, proof {plan.Proof}). Fewer max_healing_tokens or max_calibration_tokens need less.");
+            $"memory_bytes: {given} are too few for this model; {needed} are needed beside its weights (program {plan.Process}, a session {plan.Session}, then the most of reference {smallest} twice, the surgeon's matrices {elimination}, healing {plan.Healing}, proof {plan.Proof}). Fewer max_healing_tokens or max_calibration_tokens need less.");
     }
 
     /// <summary>
@@ -126,11 +127,13 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
     private static long Widest(ModelShape shape) => Math.Max(shape.Blocks.Max(block => (long)block.FfnLength), shape.Blocks.Max(block => (long)block.HeadCount * shape.HeadLength));
 
     /// <summary>
-    /// Of one fit: both runs' streams with a copy, the projection's inputs with a copy, and its second moments in double precision with their factor and one more.
+    /// Of one fit: both runs' streams with a copy, the projection's inputs with a copy; its second moments in double precision, in whose place their factor comes, and as much of garbage; the map of both parts
+    /// of the error in its forms, while it is rounded the projection's weights and grids; a batch's inputs three times.
     /// </summary>
     private static long HealingOf(ModelShape shape, PruneRequest request)
     {
         long tokens = request.HealingTokens, widest = Widest(shape);
-        return (tokens * sizeof(float) * ((4L * shape.EmbeddingLength) + (2 * widest))) + (3 * widest * widest * sizeof(double)) + (2 * widest * shape.EmbeddingLength * sizeof(double));
+        return (tokens * sizeof(float) * ((4L * shape.EmbeddingLength) + (2 * widest))) + (2 * widest * widest * sizeof(double)) + (12 * widest * shape.EmbeddingLength * sizeof(float))
+            + (3 * widest * BatchTokens(shape, request) * sizeof(float));
     }
 }

@@ -9,28 +9,18 @@ namespace FinerCut.Tests.Prune;
 /// <summary>A job's process against the memory that the job was given.</summary>
 public sealed partial class PruneMemoryTests : IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("finercut-prune-memory-").FullName;
+    private readonly PruneFolder _folder = new();
 
-    private PruneRequest Request => new()
-    {
-        JobId = "job", ModelPath = At("model.gguf"), OutputPath = At("lean.gguf"), WorkFolder = At("work"), CalibrationPath = At("calibration.jsonl"), HeldOutPath = At("held-out.jsonl"),
-        Budget = new PruneBudget(Fraction: 0.2), Gate = new GateThresholds { MaxMeanKl = 1e6, MinTop1Agreement = 0, MaxAnswerNllIncrease = 1e6, MaxGeneralNllIncrease = 1e6, MinCommonPrefix = 0 }, Threads = 1, MinTokens = 100,
-        Search = SearchKind.Surgeon, MaxHealingTokens = 5000,
-    };
+    private PruneRequest Request => _folder.Request with { Search = SearchKind.Surgeon, MaxHealingTokens = 5000 };
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose() => _folder.Dispose();
 
     /// <summary>FFNs so wide that the matrices of the surgeon and of healing are most of it: what is told as needed is enough, and is kept to.</summary>
     [Fact]
     public async Task What_is_told_as_needed_is_enough_and_is_never_exceeded()
     {
         new TinyModel { Seed = 52, Blocks = 4, Embedding = 128, Heads = 4, KvHeads = 2, FeedForward = 2048 }.WriteTo(Request.ModelPath);
-        foreach (var (path, name) in new[] { (Request.CalibrationPath, "c"), (Request.HeldOutPath, "h") })
-        {
-            File.WriteAllLines(path, Enumerable.Range(0, 6).Select(number => JsonSerializer.Serialize(
-                new RecordedConversationLine($"{name}{number}", [new("user", $"What is {number} and {name}?")], $"It is {number}, and then some words on it."), RecordedLineJson.Default.RecordedConversationLine)));
-        }
-
+        _folder.WriteTraffic();
         var told = (await RunAsync(Request with { MemoryBytes = 1 << 20 })).Error!.Message;
         var needed = long.Parse(Needed().Match(told).Groups[1].Value, CultureInfo.InvariantCulture);
         var result = await RunAsync(Request with { MemoryBytes = needed });
@@ -42,7 +32,7 @@ public sealed partial class PruneMemoryTests : IDisposable
     [GeneratedRegex("([0-9]+) are needed")]
     private static partial Regex Needed();
 
-    private string At(string name) => Path.Combine(_folder, name);
+    private string At(string name) => _folder.At(name);
 
     private async Task<PruneResult> RunAsync(PruneRequest request)
     {

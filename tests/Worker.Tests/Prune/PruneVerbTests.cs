@@ -12,15 +12,11 @@ public sealed partial class PruneVerbTests : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(180);
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("finercut-prune-verb-").FullName;
+    private readonly PruneFolder _folder = new();
 
-    private PruneRequest Request => new()
-    {
-        JobId = "job", ModelPath = At("model.gguf"), OutputPath = At("lean.gguf"), WorkFolder = At("work"), CalibrationPath = At("calibration.jsonl"), HeldOutPath = At("held-out.jsonl"),
-        Budget = new PruneBudget(Sublayers: 3), Gate = new GateThresholds { MaxMeanKl = 1e6, MinTop1Agreement = 0, MaxAnswerNllIncrease = 1e6, MaxGeneralNllIncrease = 1e6, MinCommonPrefix = 0 }, Threads = 1, MinTokens = 100,
-    };
+    private PruneRequest Request => _folder.Request with { Budget = new PruneBudget(Sublayers: 3) };
 
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    public void Dispose() => _folder.Dispose();
 
     [Fact]
     public async Task Stopped_by_a_signal_it_writes_its_checkpoint_and_resumes_to_the_same_result()
@@ -76,7 +72,7 @@ public sealed partial class PruneVerbTests : IDisposable
         Assert.Equal(undisturbed.Result.Gate!.Checks, resumed.Result.Gate!.Checks);
         Assert.Equal(undisturbed.Result.Healed, resumed.Result.Healed);
         Assert.Equal(undisturbed.Result.Lean!.Sha256, resumed.Result.Lean!.Sha256);
-        Assert.Empty(Directory.GetFiles(_folder, "*.unproven", SearchOption.AllDirectories));
+        Assert.Empty(Directory.GetFiles(_folder.At(""), "*.unproven", SearchOption.AllDirectories));
     }
 
     [Fact]
@@ -111,11 +107,7 @@ public sealed partial class PruneVerbTests : IDisposable
     private void WriteInputs(int blocks)
     {
         new TinyModel { Seed = 51, Blocks = blocks, Embedding = 64, Heads = 4, KvHeads = 2, FeedForward = 128, Weights = GgmlType.Q8_0 }.WriteTo(Request.ModelPath);
-        foreach (var (path, name) in new[] { (Request.CalibrationPath, "c"), (Request.HeldOutPath, "h") })
-        {
-            File.WriteAllLines(path, Enumerable.Range(0, 6).Select(number => JsonSerializer.Serialize(
-                new RecordedConversationLine($"{name}{number}", [new("user", $"What is {number} and {name}?")], $"It is {number}, and then some words on it."), RecordedLineJson.Default.RecordedConversationLine)));
-        }
+        _folder.WriteTraffic();
     }
 
     private async Task<(int Code, PruneResult Result)> RunAsync(PruneRequest request, int? signalAfter = null)
@@ -147,16 +139,8 @@ public sealed partial class PruneVerbTests : IDisposable
         return (process.ExitCode, result);
     }
 
-    private string At(string name) => Path.Combine(_folder, name);
+    private string At(string name) => _folder.At(name);
 
     [LibraryImport("libc", EntryPoint = "kill")]
     private static partial int Kill(int process, int signal);
 }
-
-/// <summary>A line of a traffic file as the recorder writes it.</summary>
-internal sealed record RecordedConversationLine(string id, IReadOnlyList<RecordedMessage> messages, string answer);
-
-internal sealed record RecordedMessage(string role, string content);
-
-[System.Text.Json.Serialization.JsonSerializable(typeof(RecordedConversationLine))]
-internal sealed partial class RecordedLineJson : System.Text.Json.Serialization.JsonSerializerContext;

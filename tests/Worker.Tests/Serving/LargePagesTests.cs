@@ -13,9 +13,9 @@ public class LargePagesTests
     {
         if (!File.Exists(Switch) || File.ReadAllText(Switch).Contains("[never]", StringComparison.Ordinal)) Assert.Skip($"{Switch} says never.");
         var weights = new FileInfo(WorkerUnderTest.RealModel).Length;
-        Assert.InRange(await LargeAsync(largePages: true), weights * 3 / 4, long.MaxValue);
+        Assert.InRange(await LargeAsync(), weights * 3 / 4, long.MaxValue);
         // Mapped from the file they cannot: nothing but cells is left, of 2,048 tokens 47 MB.
-        Assert.InRange(await LargeAsync(largePages: true, "--mmap"), 20_000_000, weights * 3 / 4);
+        Assert.InRange(await LargeAsync("--mmap"), 20_000_000, weights * 3 / 4);
     }
 
     [Theory]
@@ -30,9 +30,9 @@ public class LargePagesTests
         Assert.Equal(told, environment[LargePages.Variable]);
     }
 
-    private static async Task<long> LargeAsync(bool largePages, params string[] arguments)
+    private static async Task<long> LargeAsync(params string[] arguments)
     {
-        await using var worker = await WorkerUnderTest.ListenAsync(WorkerUnderTest.RealModel, largePages, ["--ctx-size", "2048", .. arguments]);
+        await using var worker = await WorkerUnderTest.ListenAsync(WorkerUnderTest.RealModel, ["--ctx-size", "2048", .. arguments]);
         await WorkerUnderTest.EventuallyAsync(async () => (await worker.Http.GetAsync("/health")).IsSuccessStatusCode);
         var line = File.ReadLines($"/proc/{worker.ProcessId}/smaps_rollup").Single(line => line.StartsWith("AnonHugePages:", StringComparison.Ordinal));
         return 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);

@@ -55,27 +55,21 @@ internal sealed class WorkerUnderTest : IAsyncDisposable
     }
 
     /// <summary>Starts it without waiting for anything.</summary>
-    public static WorkerUnderTest Launch(params string[] arguments) => Launch(largePages: false, arguments);
-
-    /// <param name="largePages">As the gateway starts it.</param>
-    public static WorkerUnderTest Launch(bool largePages, string[] arguments)
+    public static WorkerUnderTest Launch(params string[] arguments)
     {
         var program = Path.Combine(AppContext.BaseDirectory.Replace("Worker.Tests", "Worker", StringComparison.Ordinal), "FinerCut.Worker");
         var start = new ProcessStartInfo(program) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in arguments) start.ArgumentList.Add(argument);
         start.Environment.Remove("LLAMA_API_KEY");
-        if (largePages) LargePages.Want(start.Environment);
+        LargePages.Want(start.Environment);
         return new WorkerUnderTest(Process.Start(start)!);
     }
 
     /// <summary>Starts it and waits until it listens.</summary>
-    public static Task<WorkerUnderTest> ListenAsync(string model, params string[] arguments) => ListenAsync(model, largePages: false, arguments);
-
-    /// <param name="largePages">As the gateway starts it.</param>
-    public static async Task<WorkerUnderTest> ListenAsync(string model, bool largePages, string[] arguments)
+    public static async Task<WorkerUnderTest> ListenAsync(string model, params string[] arguments)
     {
         // One thread: others may be computing on this machine, and ggml's threads wait for each other by spinning.
-        var worker = Launch(largePages, ["serve", "--model", model, "--port", "0", "--threads", "1", .. arguments]);
+        var worker = Launch(["serve", "--model", model, "--port", "0", "--threads", "1", .. arguments]);
         var line = await worker._process.StandardOutput.ReadLineAsync().WaitAsync(Patience)
             ?? throw new InvalidOperationException($"The worker ended before it listened: {worker.Errors}");
         var serve = JsonSerializer.Deserialize(line, ContractJson.Default.ServeLine)!;
