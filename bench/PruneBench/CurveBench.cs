@@ -62,7 +62,7 @@ internal sealed class CurveBench(ILlamaModel model, string path, int threads)
     }
 
     /// <summary>SEARCH[,GRAINS[,SLICES[,DISTANCE[,file]]]]: racing,bskf,6,jensen_shannon</summary>
-    private sealed record Row(string Name, string Search, ImmutableArray<PruneGrain> Grains, int Slices, DistanceKind Distance, bool Ranked)
+    internal sealed record Row(string Name, string Search, ImmutableArray<PruneGrain> Grains, int Slices, DistanceKind Distance, bool Ranked)
     {
         public static Row Parse(string text)
         {

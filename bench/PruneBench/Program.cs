@@ -17,6 +17,7 @@ using FinerCut.Runtime.Native;
 // PruneBench TRAFFIC.jsonl search [TOKENS] [COUNT]  searches against naive: evaluations, seconds, held-out KL
 // PruneBench TRAFFIC.jsonl curve TOKENS HELD-OUT-TOKENS SHARE SECONDS ROW...  each row's search to that share of the blocks' bytes (CurveBench says what a row is)
 // PruneBench TRAFFIC.jsonl surgeon FOLDER TOKENS FIT-TOKENS GENERAL-TOKENS SHARE...  the surgeon's masks at shares of the blocks' bytes, healed and judged
+// PruneBench TRAFFIC.jsonl table FOLDER TOKENS healed|plain ROW...  baselines at 5, 10, 20 and 30 % of the blocks' bytes, judged on the surgeon's held-out tokens; run again it goes on
 // TRAFFIC.jsonl is made (88 prompts × 2, some minutes) where it is missing.
 // FINERCUT_BENCH_THREADS: on a machine that others use, ggml's threads wait for each other at every node; one thread then is faster.
 var threads = int.Parse(Environment.GetEnvironmentVariable("FINERCUT_BENCH_THREADS") ?? $"{Environment.ProcessorCount}");
@@ -36,6 +37,9 @@ switch (args[1])
         break;
     case "surgeon":
         new SurgeonBench(model, path, threads).Run(traffic, args[2], Number(3, 2560), Number(4, 2560), Number(5, 2560), [.. args.Skip(6).Select(share => double.Parse(share, CultureInfo.InvariantCulture))]);
+        break;
+    case "table":
+        new TableBench(model, path, threads).Run(traffic, args[2], Number(3, 4000), args[4] == "healed", args[5..]);
         break;
     case "trial":
         HealTrials.Run(model, path, threads, traffic, args);

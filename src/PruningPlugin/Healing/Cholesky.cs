@@ -35,11 +35,17 @@ internal sealed class Cholesky
     public static Cholesky? Of(double[] symmetric, int size, double ridge, int threads)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(symmetric.Length, (long)size * size);
-        var lower = new double[symmetric.Length];
+        return Over([.. symmetric], size, ridge, threads);
+    }
+
+    /// <summary>The same in the place of the matrix, which is used up.</summary>
+    public static Cholesky? Over(double[] lower, int size, double ridge, int threads)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(lower.Length, (long)size * size);
         for (var row = 0; row < size; row++)
         {
-            symmetric.AsSpan(row * size, row + 1).CopyTo(lower.AsSpan(row * size));
             lower[(row * size) + row] += ridge;
+            lower.AsSpan((row * size) + row + 1, size - row - 1).Clear();
         }
 
         for (var start = 0; start < size; start += Block)
@@ -53,9 +59,9 @@ internal sealed class Cholesky
         return new Cholesky(lower, size);
     }
 
-    /// <summary>X of A·X = B in single precision, which is enough where the ridge keeps the condition below some thousands, and many times faster.</summary>
+    /// <summary>X of L·X = B in single precision.</summary>
     /// <param name="right">B [size × width], row by row.</param>
-    public float[] SolveSingle(ReadOnlySpan<float> right, int width, int threads)
+    public float[] SolveLowerSingle(ReadOnlySpan<float> right, int width, int threads)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(right.Length, Size * width);
         var solution = right.ToArray();
@@ -77,6 +83,14 @@ internal sealed class Cholesky
             }
         }
 
+        return solution;
+    }
+
+    /// <summary>X of A·X = B in single precision, which is enough where the ridge keeps the condition below some thousands, and many times faster.</summary>
+    /// <param name="right">B [size × width], row by row.</param>
+    public float[] SolveSingle(ReadOnlySpan<float> right, int width, int threads)
+    {
+        var solution = SolveLowerSingle(right, width, threads);
         for (var end = Size; end > 0;)
         {
             var start = (end - 1) / Block * Block;

@@ -11,7 +11,7 @@ namespace FinerCut.Pruning.Healing;
 /// <param name="Rows">The embedding's length.</param>
 /// <param name="Weights">Tensor data; empty where the weights are the source's.</param>
 /// <param name="Bias">Added to the output, [Rows]; empty where there is none.</param>
-/// <param name="Left">Share of the error on check tokens that the fit left, 0 to 1.</param>
+/// <param name="Left">Share of the error on sequences left out that the fit left, 0 to 1.</param>
 /// <param name="Penalty">Ridge penalty chosen.</param>
 public sealed record HealedProjection(
     Sublayer Sublayer, GgmlType Type, int Columns, int Rows, ImmutableArray<byte> Weights, ImmutableArray<float> Bias, double Left, double Penalty)

@@ -28,6 +28,9 @@ internal sealed class HealedStream(MaskedModel model, TokenBatches batches, CutM
     /// <summary>What the projection of the sublayer just passed took in, [tokens × channels kept]; valid until the run goes on.</summary>
     public ReadOnlySpan<float> Inputs(ProjectionWeights weights, int batch) => weights.Inputs(_inputs.Get(batch, weights.Sublayer.Order));
 
+    /// <summary>The same of all channels: those that are gone as they would have been.</summary>
+    public ReadOnlySpan<float> AllInputs(ProjectionWeights weights, int batch) => _inputs.Get(batch, weights.Sublayer.Order);
+
     /// <summary>Changes the stream as the sublayer's new projection would have.</summary>
     public void Apply(ProjectionWeights weights, HealedProjection healed)
     {

@@ -70,41 +70,53 @@ internal sealed class Healer(ILlamaModel model, GgufShards source, CutMask mask,
 
     private HealedProjection FitProjection(ProjectionWeights weights, StreamRun full, HealedStream lean, TokenBatches batches)
     {
-        var directions = options.Projections == ProjectionHealing.Weights ? options.Directions : 0;
+        var directions = options.Projections == ProjectionHealing.Weights ? int.MaxValue : 0;
         var nothing = new HealedProjection(weights.Sublayer, weights.Type, weights.Channels.Length, weights.Rows, [], [], 1, 0);
-        var fit = FitOf(directions == 0 ? 0 : weights.Channels.Length, full, lean, batches, batch => directions == 0 ? [] : lean.Inputs(weights, batch));
-        if (fit.Fit(options.Penalties, directions) is not { } map) return weights.NeedsGrid ? throw new InvalidOperationException($"{weights.Sublayer}: nothing to fit its projection on.") : nothing;
-        if (directions > 0 && (weights.NeedsGrid || map.Left < 1 - options.LeastGain))
+        var errors = new StreamErrors(full, lean, mask.Units.Shape.EmbeddingLength);
+
+        // What the cut took is a clean function of this sublayer's inputs, what earlier ones left is mostly not: fitted together, the noise of the second would shrink what is believed of the first.
+        var parts = directions > 0 && weights.HasLost ? 2 : 1;
+        var data = new FitData(
+            batches, directions == 0 ? 0 : weights.Channels.Length, weights.Rows, parts, batch => directions == 0 ? [] : lean.Inputs(weights, batch),
+            batch => parts == 1 ? errors.Of(batch) : errors.Parted(batch, weights.Lost(lean.AllInputs(weights, batch), options.Threads)), errors.Weights);
+        if (Best(data, directions) is not { } fit) return weights.NeedsGrid ? throw new InvalidOperationException($"{weights.Sublayer}: nothing to fit its projection on.") : nothing;
+        var map = fit.Map with { MeanY = StreamErrors.Joined(fit.Map.MeanY, weights.Rows, parts) };
+        if (directions > 0 && (weights.NeedsGrid || fit.Left < 1 - options.LeastGain))
         {
-            var data = weights.Changed(map.Matrix(options.Threads), map.Factor, options.Threads);
-            var change = weights.Difference(nothing with { Weights = data })!;
-            var bias = options.Biases ? map.Intercept(change) : new float[weights.Rows];
-            var left = fit.LeftBy(change, bias);
-            if (weights.NeedsGrid || left < 1 - options.LeastGain) return nothing with { Weights = data, Bias = options.Biases ? [.. bias] : [], Left = left, Penalty = map.Penalty };
+            var wanted = StreamErrors.Joined(fit.Map.Matrix(fit.Shares, options.Threads), weights.Rows, parts);
+            var healed = nothing with { Weights = weights.Changed(wanted, fit.Factor, options.Threads), Penalty = fit.Penalty };
+            var change = weights.Difference(healed)!;
+            var rounding = new float[change.Length];
+            TensorPrimitives.Subtract<float>(change, wanted, rounding);
+            var left = fit.Left + errors.ShareOf(data, rounding, map.MeanX, options.Threads);
+            if (weights.NeedsGrid || left < 1 - options.LeastGain) return healed with { Bias = options.Biases ? [.. map.Intercept(change)] : [], Left = left };
         }
 
         // What does not help on tokens that it was not fitted on is left alone.
-        return options.Biases && map.LeftByConstant < 1 - options.LeastGain ? nothing with { Bias = [.. map.MeanY], Left = map.LeftByConstant } : nothing;
+        return options.Biases && fit.LeftByConstant < 1 - options.LeastGain ? nothing with { Bias = [.. map.MeanY], Left = fit.LeftByConstant } : nothing;
     }
 
     private HealingSite? FitSite(Sublayer sublayer, float[] norm, StreamRun full, HealedStream lean, TokenBatches batches)
     {
-        var fit = FitOf(norm.Length, full, lean, batches, batch => StreamNorm.Of(lean.Stream(batch), norm, _epsilon));
-        if (fit.Fit(options.Penalties, options.MaxRank) is not { } map) return null;
-        var rank = RankOf(map, mask.Units.Shape.BytesOf(sublayer), norm.Length);
+        var errors = new StreamErrors(full, lean, norm.Length);
+        var data = new FitData(batches, norm.Length, norm.Length, 1, batch => StreamNorm.Of(lean.Stream(batch), norm, _epsilon), errors.Of, errors.Weights);
+        if (Best(data, options.MaxRank) is not { } fit) return null;
+        var rank = RankOf(fit, mask.Units.Shape.BytesOf(sublayer), norm.Length);
         if (rank == 0) return null;
-        var into = map.InShared(rank);
-        var from = map.Out[..(rank * norm.Length)];
-        var matrix = new float[norm.Length * norm.Length];
-        Products.AddProduct(into, rank, from, norm.Length, matrix, options.Threads);
-        return HealingSite.Of(sublayer, norm, into, from, map.Intercept(matrix), map.LeftByConstant - map.Gains.Take(rank).Sum());
+        var shares = fit.Shares[..rank];
+        return HealingSite.Of(
+            sublayer, norm, fit.Map.InShared(shares), fit.Map.Out![..(rank * norm.Length)], fit.Map.Intercept(fit.Map.Matrix(shares, options.Threads)), fit.LeftByConstant - fit.Gains.Take(rank).Sum());
     }
 
+    /// <summary>The fit with the penalty that leaves least of the sequences that it has not seen.</summary>
+    private LeaveOneOutFit? Best(FitData data, int directions) =>
+        options.Penalties.Select(penalty => LeaveOneOutFit.Of(data, penalty, directions, options.Threads)).OfType<LeaveOneOutFit>().MinBy(fit => fit.Left);
+
     /// <summary>
-    /// The rank whose gain on held-back tokens most exceeds the price of its bytes, when the sublayer's bytes are what its whole error is worth; 0 where
+    /// The rank whose gain on sequences left out most exceeds the price of its bytes, when the sublayer's bytes are what its whole error is worth; 0 where
     /// none does.
     /// </summary>
-    private int RankOf(LinearMap map, long bytes, int width)
+    private int RankOf(LeaveOneOutFit map, long bytes, int width)
     {
         var (best, most) = (0, 0.0);
         var gain = 1 - map.LeftByConstant;
@@ -119,45 +131,12 @@ internal sealed class Healer(ILlamaModel model, GgufShards source, CutMask mask,
         return best;
     }
 
-    private LinearFit FitOf(int inputs, StreamRun full, HealedStream lean, TokenBatches batches, InputsOf inputsOf)
-    {
-        var width = mask.Units.Shape.EmbeddingLength;
-        var fit = new LinearFit(inputs, width, options.Threads);
-        for (var batch = 0; batch < batches.Batches.Length; batch++)
-        {
-            var wanted = full.Stream(batch);
-            var error = new float[wanted.Length];
-            TensorPrimitives.Subtract(wanted, lean.Stream(batch), error);
-            var x = inputsOf(batch);
-            foreach (var check in (bool[])[false, true]) fit.Add(x, error, TokenWeights(batches.Batches[batch], wanted, width, check), check);
-        }
-
-        return fit;
-    }
-
-    /// <summary>A batch's [tokens × inputs].</summary>
-    private delegate ReadOnlySpan<float> InputsOf(int batch);
-
     private float[]? NormOf(Sublayer sublayer)
     {
         var name = $"blk.{sublayer.Block}.{(sublayer.Kind == SublayerKind.Attention ? "attn_norm" : "ffn_norm")}.weight";
         if (source.Find(name) is not var (file, tensor) || !GgmlDecoder.CanDecode(tensor.Type)) return null;
         var weights = new float[tensor.Shape[0]];
         GgmlDecoder.Decode(tensor.Type, file.Data(tensor), weights);
-        return weights;
-    }
-
-    /// <summary>0 where a token is not of the part that is asked for.</summary>
-    private float[] TokenWeights(PackedSequences sequences, ReadOnlySpan<float> stream, int width, bool check)
-    {
-        var weights = new float[sequences.Tokens];
-        foreach (var (sequence, index, firstRow) in sequences.Sequences)
-        {
-            if (check != (index % options.CheckEvery == options.CheckEvery - 1)) continue;
-            var start = firstRow - sequences.Sequences[0].FirstRow;
-            for (var row = start; row < start + sequence.Tokens.Length; row++) weights[row] = TokenWeight.Of(stream.Slice(row * width, width));
-        }
-
         return weights;
     }
 }

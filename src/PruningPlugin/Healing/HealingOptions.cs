@@ -28,18 +28,12 @@ internal sealed record HealingOptions(ProjectionHealing Projections, int MaxRank
     /// <summary>Bytes that each removed sublayer gives healing to spend; what one leaves, later ones may take.</summary>
     public long BytesASite { get; init; } = long.MaxValue / 1_000_000;
 
-    /// <summary>Ridge penalties to choose from, as shares of the inputs' mean second moment. One is enough: what held-back tokens do not confirm is shrunk anyway.</summary>
+    /// <summary>Ridge penalties to choose from, as shares of the inputs' mean second moment. One is enough: what sequences left out do not confirm is shrunk anyway.</summary>
     public ImmutableArray<double> Penalties { get; init; } = [3e-1];
 
-    /// <summary>Share of a projection's error that has to go on held-back tokens, rounding included: less is not worth new quants and a bias.</summary>
+    /// <summary>Share of a projection's error that has to go on sequences left out, rounding included: less is not worth new quants and a bias.</summary>
     public double LeastGain { get; init; } = 0.01;
-
-    /// <summary>Directions of the output in which a projection is changed at most; as many as the output has need no eigenvectors.</summary>
-    public int Directions { get; init; } = int.MaxValue;
 
     /// <summary>What a byte of healing has to bring, against the mean of what a removed byte cost: the last bytes removed cost more than the first.</summary>
     public double Price { get; init; } = 1.5;
-
-    /// <summary>One conversation in this many chooses penalty and shares and is not fitted on before that.</summary>
-    public int CheckEvery { get; init; } = 5;
 }

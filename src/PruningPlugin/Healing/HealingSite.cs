@@ -15,7 +15,7 @@ namespace FinerCut.Pruning.Healing;
 /// <param name="Up">Tensor data of ffn_up: [rank rows of width].</param>
 /// <param name="Down">Tensor data of ffn_down: [width rows of rank].</param>
 /// <param name="Bias">[width].</param>
-/// <param name="Left">Share of the error on check tokens that it left, 0 to 1.</param>
+/// <param name="Left">Share of the error on sequences left out that it left, 0 to 1.</param>
 public sealed record HealingSite(
     Sublayer Sublayer, int Rank, ImmutableArray<float> Norm, ImmutableArray<byte> Up, ImmutableArray<byte> Down, ImmutableArray<float> Bias, double Left)
 {

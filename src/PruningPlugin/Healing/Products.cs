@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -52,7 +53,8 @@ internal static unsafe class Products
                             for (var row = 0; row < Rows && (group * Rows) + row < leftWidth; row++)
                             {
                                 var target = sum.AsSpan((int)((((long)group * Rows) + row) * rightWidth) + column, columns);
-                                for (var at = 0; at < columns; at++) target[at] += result[(row * Panel) + at];
+                                if (columns == Panel) AddWide(result + (row * Panel), target);
+                                else for (var at = 0; at < columns; at++) target[at] += result[(row * Panel) + at];
                             }
                         }
                     }
@@ -95,12 +97,23 @@ internal static unsafe class Products
                             for (var row = 0; row < Rows && (group * Rows) + row < rows; row++)
                             {
                                 var line = into + ((((long)group * Rows) + row) * width) + column;
-                                for (var at = 0; at < columns; at++) line[at] += result[(row * Panel) + at];
+                                TensorPrimitives.Add(new ReadOnlySpan<float>(line, columns), new ReadOnlySpan<float>(result + (row * Panel), columns), new Span<float>(line, columns));
                             }
                         }
                     }
                 });
             }
+        }
+    }
+
+    private static void AddWide(float* panel, Span<double> target)
+    {
+        var into = MemoryMarshal.Cast<double, Vector<double>>(target);
+        for (var at = 0; at < into.Length; at += 2)
+        {
+            Vector.Widen(Unsafe.ReadUnaligned<Vector<float>>(panel + (at * Vector<double>.Count)), out var low, out var high);
+            into[at] += low;
+            into[at + 1] += high;
         }
     }
 

@@ -16,14 +16,16 @@ internal sealed class ProjectionWeights
     private readonly GgufTensorInfo _tensor;
     private readonly byte[]? _kept;
     private readonly float[] _weights;
+    private readonly float[] _lost;
 
     /// <param name="kept">The kept columns' blocks; null where columns were cut through blocks.</param>
     /// <param name="weights">The kept columns, [rows × channels kept].</param>
-    private ProjectionWeights(Sublayer sublayer, GgufTensorInfo tensor, ImmutableArray<int> channels, byte[]? kept, float[] weights)
+    private ProjectionWeights(Sublayer sublayer, GgufTensorInfo tensor, ImmutableArray<int> channels, byte[]? kept, float[] weights, float[] lost)
     {
         Sublayer = sublayer;
         Channels = channels;
         _tensor = tensor;
+        _lost = lost;
         _kept = kept;
         _weights = Transposed(weights, channels.Length, Rows);
     }
@@ -53,9 +55,11 @@ internal sealed class ProjectionWeights
         ImmutableArray<int> channels = [.. Enumerable.Range(0, (int)tensor.Columns).Where(channel => !gone.Any(range => channel >= range.Start && channel < range.End))];
         var info = GgmlTypes.Of(tensor.Type);
         var data = file.Data(tensor);
+        ImmutableArray<int> left = [.. Enumerable.Range(0, (int)tensor.Columns).Except(channels)];
+        var lost = Transposed(Gathered(tensor, data, left), left.Length, (int)tensor.Shape[1]);
         if (gone.Any(range => range.Start % info.BlockSize != 0 || (range.End % info.BlockSize != 0 && range.End != tensor.Columns)))
         {
-            return channels.Length % info.BlockSize == 0 ? new ProjectionWeights(sublayer, tensor, channels, null, Gathered(tensor, data, channels)) : null;
+            return channels.Length % info.BlockSize == 0 ? new ProjectionWeights(sublayer, tensor, channels, null, Gathered(tensor, data, channels), lost) : null;
         }
 
         var kept = new byte[tensor.Shape[1] * channels.Length / info.BlockSize * info.TypeSize];
@@ -71,7 +75,7 @@ internal sealed class ProjectionWeights
 
         var weights = new float[channels.Length * (int)tensor.Shape[1]];
         GgmlDecoder.Decode(tensor.Type, kept, weights);
-        return new ProjectionWeights(sublayer, tensor, channels, kept, weights);
+        return new ProjectionWeights(sublayer, tensor, channels, kept, weights, lost);
     }
 
     /// <summary>The inputs of the kept channels, [tokens × channels kept].</summary>
@@ -87,6 +91,27 @@ internal sealed class ProjectionWeights
         }
 
         return kept;
+    }
+
+    /// <summary>Whether channels are gone.</summary>
+    public bool HasLost => _lost.Length > 0;
+
+    /// <summary>What the channels that are gone would have added, [tokens × rows].</summary>
+    /// <param name="all">Of all channels, [tokens × channels].</param>
+    public float[] Lost(ReadOnlySpan<float> all, int threads)
+    {
+        var columns = (int)_tensor.Columns;
+        var rows = all.Length / columns;
+        var lost = new float[rows * Rows];
+        var gone = Enumerable.Range(0, columns).Except(Channels).ToArray();
+        var inputs = new float[rows * gone.Length];
+        for (var row = 0; row < rows; row++)
+        {
+            for (var at = 0; at < gone.Length; at++) inputs[(row * gone.Length) + at] = all[(row * columns) + gone[at]];
+        }
+
+        Products.AddProduct(inputs, gone.Length, _lost, Rows, lost, threads);
+        return lost;
     }
 
     /// <summary>The weights changed, in the tensor's own type and, where it is quantised, on its own grid.</summary>

@@ -89,6 +89,7 @@ public sealed class MaskObserver : IGraphObserver
         }
 
         node.Compute = plan.Computes(index);
+        if (plan.Reads(index)) _inputs!.Read(_batch, plan.OrderAt(index), node.Source(1));
         switch (plan.ActionAt(index))
         {
             case NodeAction.ZeroBranch:
@@ -103,7 +104,6 @@ public sealed class MaskObserver : IGraphObserver
                 break;
         }
 
-        if (plan.Reads(index)) _inputs!.Read(_batch, plan.OrderAt(index), node.Source(1));
         return plan.EndsGroup(index);
     }
 
