@@ -80,7 +80,7 @@ public sealed class DemoRun(Uri address, string adminKey, DemoScreen screen)
     private async Task<JobModel> PruneAsync(AdminClient admin, double fraction, CancellationToken cancellationToken)
     {
         // Fewer calibration tokens than the default: the demo has five minutes on two cores, and the held-out figures say what that costs.
-        var order = new JsonObject { ["healing"] = "none", ["budget"] = new JsonObject { ["fraction"] = fraction }, ["max_calibration_tokens"] = 768, ["max_held_out_tokens"] = 1536, ["promote"] = false };
+        var order = new JsonObject { ["healing"] = "none", ["budget"] = new JsonObject { ["fraction"] = fraction }, ["max_calibration_tokens"] = 512, ["max_held_out_tokens"] = 1280, ["promote"] = false };
 
         // The answers are sampled, so the traffic differs from run to run, and few held-out conversations give wide intervals: limits with room for both.
         order["gate"] = new JsonObject { ["max_mean_kl"] = 0.4, ["min_top1_agreement"] = 0.6, ["max_answer_nll_increase"] = 0.5, ["max_general_nll_increase"] = 0.8, ["min_common_prefix"] = 0.25 };
