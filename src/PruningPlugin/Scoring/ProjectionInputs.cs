@@ -4,7 +4,7 @@ namespace FinerCut.Pruning.Scoring;
 
 /// <summary>
 /// What the output projections of some sublayers take in: the heads' outputs, or the FFN's channels, [tokens × channels] in single precision; channels
-/// that the mask has gone are zero. Filled by a decode, batch by batch; memory is taken once and filled again. One owner.
+/// that the mask has gone are as they were before it took them out. Filled by a decode, batch by batch; memory is taken once and filled again. One owner.
 /// </summary>
 internal sealed class ProjectionInputs
 {
