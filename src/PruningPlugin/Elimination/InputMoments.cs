@@ -60,18 +60,11 @@ internal sealed class InputMoments
         for (var batch = 0; batch < batches.Batches.Length; batch++)
         {
             masked.Decode(batches.Batches[batch], none, new StateUse(states, 0, -1, orders, inputs), logits: false, cancellationToken);
-            foreach (var (sublayer, sums) in moments) sums.Add(inputs.Get(0, sublayer.Order), Weights(states.Get(0, sublayer.Order), shape.EmbeddingLength), threads);
+            foreach (var (sublayer, sums) in moments) sums.Add(inputs.Get(0, sublayer.Order), TokenWeight.OfEach(states.Get(0, sublayer.Order), shape.EmbeddingLength), threads);
             progress(batch + 1);
         }
 
         return moments;
-    }
-
-    private static float[] Weights(ReadOnlySpan<float> stream, int width)
-    {
-        var weights = new float[stream.Length / width];
-        for (var row = 0; row < weights.Length; row++) weights[row] = TokenWeight.Of(stream.Slice(row * width, width));
-        return weights;
     }
 
     private void Add(ReadOnlySpan<float> x, float[] weights, int threads)

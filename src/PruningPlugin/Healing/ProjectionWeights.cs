@@ -16,16 +16,21 @@ internal sealed class ProjectionWeights
     private readonly GgufTensorInfo _tensor;
     private readonly byte[]? _kept;
     private readonly float[] _weights;
+    private readonly ImmutableArray<int> _gone;
+
+    /// <summary>[channels gone × rows].</summary>
     private readonly float[] _lost;
 
     /// <param name="kept">The kept columns' blocks; null where columns were cut through blocks.</param>
     /// <param name="weights">The kept columns, [rows × channels kept].</param>
+    /// <param name="lost">The others, [rows × channels gone].</param>
     private ProjectionWeights(Sublayer sublayer, GgufTensorInfo tensor, ImmutableArray<int> channels, byte[]? kept, float[] weights, float[] lost)
     {
         Sublayer = sublayer;
         Channels = channels;
         _tensor = tensor;
-        _lost = lost;
+        _gone = [.. Enumerable.Range(0, (int)tensor.Columns).Except(channels)];
+        _lost = Transposed(lost, _gone.Length, Rows);
         _kept = kept;
         _weights = Transposed(weights, channels.Length, Rows);
     }
@@ -56,7 +61,7 @@ internal sealed class ProjectionWeights
         var info = GgmlTypes.Of(tensor.Type);
         var data = file.Data(tensor);
         ImmutableArray<int> left = [.. Enumerable.Range(0, (int)tensor.Columns).Except(channels)];
-        var lost = Transposed(Gathered(tensor, data, left), left.Length, (int)tensor.Shape[1]);
+        var lost = Gathered(tensor, data, left);
         if (gone.Any(range => range.Start % info.BlockSize != 0 || (range.End % info.BlockSize != 0 && range.End != tensor.Columns)))
         {
             return channels.Length % info.BlockSize == 0 ? new ProjectionWeights(sublayer, tensor, channels, null, Gathered(tensor, data, channels), lost) : null;
@@ -79,39 +84,31 @@ internal sealed class ProjectionWeights
     }
 
     /// <summary>The inputs of the kept channels, [tokens × channels kept].</summary>
-    public ReadOnlySpan<float> Inputs(ReadOnlySpan<float> all)
-    {
-        var columns = (int)_tensor.Columns;
-        if (Channels.Length == columns) return all;
-        var rows = all.Length / columns;
-        var kept = new float[rows * Channels.Length];
-        for (var row = 0; row < rows; row++)
-        {
-            for (var at = 0; at < Channels.Length; at++) kept[(row * Channels.Length) + at] = all[(row * columns) + Channels[at]];
-        }
-
-        return kept;
-    }
+    public ReadOnlySpan<float> Inputs(ReadOnlySpan<float> all) => _gone.Length == 0 ? all : InputsOf(all, Channels);
 
     /// <summary>Whether channels are gone.</summary>
-    public bool HasLost => _lost.Length > 0;
+    public bool HasLost => _gone.Length > 0;
 
     /// <summary>What the channels that are gone would have added, [tokens × rows].</summary>
     /// <param name="all">Of all channels, [tokens × channels].</param>
     public float[] Lost(ReadOnlySpan<float> all, int threads)
     {
+        var lost = new float[all.Length / (int)_tensor.Columns * Rows];
+        Products.AddProduct(InputsOf(all, _gone), _gone.Length, _lost, Rows, lost, threads);
+        return lost;
+    }
+
+    private float[] InputsOf(ReadOnlySpan<float> all, ImmutableArray<int> channels)
+    {
         var columns = (int)_tensor.Columns;
         var rows = all.Length / columns;
-        var lost = new float[rows * Rows];
-        var gone = Enumerable.Range(0, columns).Except(Channels).ToArray();
-        var inputs = new float[rows * gone.Length];
+        var inputs = new float[rows * channels.Length];
         for (var row = 0; row < rows; row++)
         {
-            for (var at = 0; at < gone.Length; at++) inputs[(row * gone.Length) + at] = all[(row * columns) + gone[at]];
+            for (var at = 0; at < channels.Length; at++) inputs[(row * channels.Length) + at] = all[(row * columns) + channels[at]];
         }
 
-        Products.AddProduct(inputs, gone.Length, _lost, Rows, lost, threads);
-        return lost;
+        return inputs;
     }
 
     /// <summary>The weights changed, in the tensor's own type and, where it is quantised, on its own grid.</summary>

@@ -2,7 +2,7 @@ using System.Numerics.Tensors;
 
 namespace FinerCut.Pruning.Healing;
 
-/// <summary>_weighted sums over tokens of x·xᵀ, x·yᵀ, x and y, in double precision. Mutable while it is summed; one owner.</summary>
+/// <summary>Weighted sums over tokens of x·xᵀ, x·yᵀ, x and y, in double precision. Mutable while it is summed; one owner.</summary>
 internal sealed class SecondMoments(int inputs, int outputs)
 {
     private readonly double[] _xx = new double[(long)inputs * inputs];

@@ -45,13 +45,7 @@ internal sealed class StreamErrors(StreamRun full, HealedStream lean, int width)
     }
 
     /// <summary>What each token of a batch counts.</summary>
-    public float[] Weights(int batch)
-    {
-        var stream = full.Stream(batch);
-        var weights = new float[stream.Length / width];
-        for (var token = 0; token < weights.Length; token++) weights[token] = TokenWeight.Of(stream.Slice(token * width, width));
-        return weights;
-    }
+    public float[] Weights(int batch) => TokenWeight.OfEach(full.Stream(batch), width);
 
     /// <summary>Squares of a change of the stream, as a share of the errors' own, on some of the batches.</summary>
     /// <param name="change">[inputs × width].</param>

@@ -10,4 +10,13 @@ internal static class TokenWeight
 {
     /// <param name="stream">Of one token, [embedding].</param>
     public static float Of(ReadOnlySpan<float> stream) => stream.Length / Math.Max(TensorPrimitives.SumOfSquares(stream), float.Epsilon * stream.Length);
+
+    /// <param name="stream">[tokens × width].</param>
+    /// <returns>One a token.</returns>
+    public static float[] OfEach(ReadOnlySpan<float> stream, int width)
+    {
+        var weights = new float[stream.Length / width];
+        for (var token = 0; token < weights.Length; token++) weights[token] = Of(stream.Slice(token * width, width));
+        return weights;
+    }
 }
