@@ -60,10 +60,13 @@ public enum HealingKind
     /// <summary>A map of low rank stands in the place of each removed sublayer, as far as it is worth its bytes; biases as well.</summary>
     LowRank,
 
+    /// <summary>As <see cref="LowRank"/>, and in the place of a removed attention a full linear map may stand instead, which has no KV memory either.</summary>
+    Linear,
+
     /// <summary>Kept output projections are fitted anew, on the grid of their quantisation: no byte more, but for biases.</summary>
     Refit,
 
-    /// <summary>Maps of low rank and fitted projections.</summary>
+    /// <summary>Maps as of <see cref="Linear"/>, and fitted projections.</summary>
     Auto,
 }
 

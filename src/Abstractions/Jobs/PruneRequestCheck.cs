@@ -40,7 +40,7 @@ public static class PruneRequestCheck
         Expect(Enum.IsDefined(request.Distance), "distance", request.Distance, "one of the measures in docs/pruning.md");
         Expect(Enum.IsDefined(request.DistanceTokens), "distance_tokens", request.DistanceTokens, "all or answers");
         Expect(request.TopK is >= 1 and <= 65_536, "top_k", request.TopK, "1 to 65536");
-        Expect(Enum.IsDefined(request.Healing), "healing", request.Healing, "none, constant, low_rank, refit or auto");
+        Expect(Enum.IsDefined(request.Healing), "healing", request.Healing, "none, constant, low_rank, linear, refit or auto");
         Expect(request.MaxHealingTokens == 0 || request.MaxHealingTokens >= request.MinTokens, "max_healing_tokens", request.MaxHealingTokens, $"0, or at least min_tokens ({request.MinTokens})");
         Expect(request.GeneralTextPath is null || request.GeneralTextPath.Length > 0, "general_text_path", request.GeneralTextPath, "a text file, or nothing");
         foreach (var grain in request.Grains.IsDefault ? [] : request.Grains) Expect(Enum.IsDefined(grain), "grains", grain, "block, sublayer, kv_group or ffn_slice");

@@ -43,8 +43,8 @@ internal static class JobCommands
         var search = new Option<string?>("--search") { Description = "How to search: auto, or one of those in docs/pruning.md [default: auto]" };
         var grains = new Option<string[]>("--grain") { Description = "What may go in one piece: block, sublayer, kv_group or ffn_slice; several times for several [default: all of them]" };
         grains.AcceptOnlyFromAmong("block", "sublayer", "kv_group", "ffn_slice");
-        var healing = new Option<string?>("--healing") { Description = "How what goes is made up for: none, constant, low_rank, refit or auto [default: auto]" };
-        healing.AcceptOnlyFromAmong("none", "constant", "low_rank", "refit", "auto");
+        var healing = new Option<string?>("--healing") { Description = "How what goes is made up for: none, constant, low_rank, linear, refit or auto [default: auto]" };
+        healing.AcceptOnlyFromAmong("none", "constant", "low_rank", "linear", "refit", "auto");
         var limits = new Option<JsonObject?>("--gate") { Description = "A limit of the gate, such as max_mean_kl=0.4; several times for several [default: those of docs/pruning.md]", AllowMultipleArgumentsPerToken = false, Arity = ArgumentArity.OneOrMore, CustomParser = Limits };
         var noPromote = new Option<bool>("--no-promote") { Description = "Make and prove the version, but leave the promotion to a hand." };
         var watch = new Option<bool>("--watch") { Description = "Stay and show progress; the exit code tells how it ended." };

@@ -32,7 +32,7 @@ public sealed record HealedModel(ImmutableArray<HealedProjection> Projections, I
     public ImmutableArray<string> Summary =>
     [
         .. Projections.Select(projection => (projection.Sublayer, Text: $"{projection.Sublayer} {(projection.Weights.Length > 0 ? "refit" : "bias")}"))
-            .Concat(Sites.Select(site => (site.Sublayer, Text: $"{site.Sublayer} rank {site.Rank}"))).OrderBy(line => line.Sublayer).Select(line => line.Text),
+            .Concat(Sites.Select(site => (site.Sublayer, Text: $"{site.Sublayer} {site.Form}"))).OrderBy(line => line.Sublayer).Select(line => line.Text),
     ];
 
     public bool IsEmpty => Projections.Length == 0 && Sites.Length == 0;

@@ -56,20 +56,11 @@ internal sealed class HealedStream(MaskedModel model, TokenBatches batches, CutM
     /// <summary>Adds a site's map of the stream to it.</summary>
     public void Apply(HealingSite site, float epsilon)
     {
-        var (into, from) = (site.Into(), site.From());
+        var map = site.Decode(threads);
         for (var batch = 0; batch < batches.Batches.Length; batch++)
         {
             var stream = _run.Stream(batch).ToArray();
-            var normed = StreamNorm.Of(stream, site.Norm.AsSpan(), epsilon);
-            var channels = new float[stream.Length / site.Width * site.Rank];
-            Products.AddProduct(normed, site.Width, into, site.Rank, channels, threads);
-            Products.AddProduct(channels, site.Rank, from, site.Width, stream, threads);
-            for (var start = 0; start < stream.Length; start += site.Width)
-            {
-                var row = stream.AsSpan(start, site.Width);
-                TensorPrimitives.Add(row, site.Bias.AsSpan(), row);
-            }
-
+            map(StreamNorm.Of(stream, site.Norm.AsSpan(), epsilon), stream);
             _run.Replace(batch, stream);
         }
     }

@@ -10,7 +10,7 @@ namespace FinerCut.Pruning.Healing;
 
 /// <summary>
 /// Heals a pruned model in closed form, sublayer by sublayer from the first damaged one on, so that the residual stream after each comes as near to the full
-/// model's as can be. Where a sublayer is gone stands a map of low rank; kept sublayers' output projections are fitted anew, which costs no
+/// model's as can be. Where a sublayer is gone stands a map of low rank, or a full one; kept sublayers' output projections are fitted anew, which costs no
 /// byte. Sequential on the pruned run: each fit sees the stream that the earlier ones left, and makes up for what they could not, their
 /// rounding included. One run, one thread.
 /// </summary>
@@ -100,36 +100,28 @@ internal sealed class Healer(ILlamaModel model, GgufShards source, CutMask mask,
     {
         var errors = new StreamErrors(full, lean, norm.Length);
         var data = new FitData(batches, norm.Length, norm.Length, 1, batch => StreamNorm.Of(lean.Stream(batch), norm, _epsilon), errors.Of, errors.Weights);
-        if (Best(data, options.MaxRank) is not { } fit) return null;
-        var rank = RankOf(fit, mask.Units.Shape.BytesOf(sublayer), norm.Length);
-        if (rank == 0) return null;
+        var choice = new SiteChoice(mask.Units.Shape.BytesOf(sublayer), _allowance, options.Price);
+        var fit = Best(data, Math.Min(options.MaxRank, norm.Length));
+        var (rank, worth) = fit is null ? (0, 0) : choice.Rank(1 - fit.LeftByConstant, fit.Gains, norm.Length);
+        if (options.Linear && sublayer.Kind == SublayerKind.Attention && FitLinear(data, choice, worth) is { } linear) return LinearSite.Of(sublayer, norm, linear.Matrix, linear.Left);
+        if (fit is null || rank == 0) return null;
         var shares = fit.Shares[..rank];
-        return HealingSite.Of(
+        return LowRankSite.Of(
             sublayer, norm, fit.Map.InShared(shares), fit.Map.Out![..(rank * norm.Length)], fit.Map.Intercept(fit.Map.Matrix(shares, options.Threads)), fit.LeftByConstant - fit.Gains.Take(rank).Sum());
+    }
+
+    /// <summary>A full map where it is worth more than the best of low rank; not even fitted where it could not be.</summary>
+    private LinearFit? FitLinear(FitData data, SiteChoice choice, double worth)
+    {
+        var bytes = LinearSite.BytesOf(data.Inputs);
+        if (choice.Worth(1, bytes) <= worth) return null;
+        var best = options.Penalties.Select(penalty => LinearFit.Of(data, penalty, options.MaxRank, options.Threads)).OfType<LinearFit>().MinBy(fit => fit.Left);
+        return best is not null && choice.Worth(1 - best.Left, bytes) > worth ? best : null;
     }
 
     /// <summary>The fit with the penalty that leaves least of the sequences that it has not seen.</summary>
     private LeaveOneOutFit? Best(FitData data, int directions) =>
         options.Penalties.Select(penalty => LeaveOneOutFit.Of(data, penalty, directions, options.Threads)).OfType<LeaveOneOutFit>().MinBy(fit => fit.Left);
-
-    /// <summary>
-    /// The rank whose gain on sequences left out most exceeds the price of its bytes, when the sublayer's bytes are what its whole error is worth; 0 where
-    /// none does.
-    /// </summary>
-    private int RankOf(LeaveOneOutFit map, long bytes, int width)
-    {
-        var (best, most) = (0, 0.0);
-        var gain = 1 - map.LeftByConstant;
-        for (var rank = 1; rank <= map.Shares.Length; rank++)
-        {
-            gain += map.Gains[rank - 1];
-            if (rank % HealingOptions.RankStep != 0 || HealingSite.BytesOf(width, rank) > _allowance) continue;
-            var worth = gain - (options.Price * HealingSite.BytesOf(width, rank) / Math.Max(bytes, 1));
-            if (worth > most) (best, most) = (rank, worth);
-        }
-
-        return best;
-    }
 
     private float[]? NormOf(Sublayer sublayer)
     {

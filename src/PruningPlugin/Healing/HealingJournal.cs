@@ -8,7 +8,7 @@ using FinerCut.Pruning.Checkpoints;
 
 namespace FinerCut.Pruning.Healing;
 
-/// <summary>A fit as it lies on the disk: of a projection, or of a site (rank above 0), or of neither where no map was worth it.</summary>
+/// <summary>A fit as it lies on the disk: of a projection, or of a site (rank above 0, or a full map), or of neither where no map was worth it.</summary>
 /// <param name="Fingerprint">Of job, mask and options: a fit of others is not taken.</param>
 /// <param name="Norm">Single precision, little endian, as is the bias.</param>
 internal sealed record KeptFit(string Fingerprint, int Columns, int Rows, byte[] Weights, byte[] Bias, double Left, double Penalty)
@@ -16,6 +16,9 @@ internal sealed record KeptFit(string Fingerprint, int Columns, int Rows, byte[]
     public string Type { get; init; } = "";
 
     public int Rank { get; init; }
+
+    /// <summary>A full map in an attention's place, [Rows × Columns].</summary>
+    public bool Linear { get; init; }
 
     public byte[] Norm { get; init; } = [];
 
@@ -40,7 +43,8 @@ internal sealed class HealingJournal(string folder, string fingerprint)
     /// <summary>Whether a site was decided on, and which; null where none was worth it.</summary>
     public (bool Found, HealingSite? Site) FindSite(Sublayer sublayer) => Read(sublayer) switch
     {
-        { Type: "", Rank: > 0 } kept => (true, new HealingSite(sublayer, kept.Rank, Floats(kept.Norm), Bytes(kept.Up), Bytes(kept.Weights), Floats(kept.Bias), kept.Left)),
+        { Type: "", Rank: > 0 } kept => (true, new LowRankSite(sublayer, kept.Rank, Floats(kept.Norm), Bytes(kept.Up), Bytes(kept.Weights), Floats(kept.Bias), kept.Left)),
+        { Type: "", Linear: true } kept => (true, new LinearSite(sublayer, Floats(kept.Norm), Bytes(kept.Weights), kept.Left)),
         { Type: "" } => (true, null),
         _ => (false, null),
     };
@@ -50,9 +54,12 @@ internal sealed class HealingJournal(string folder, string fingerprint)
 
     public void Keep(Sublayer sublayer, HealingSite? site) => Write(
         sublayer,
-        site is null
-            ? new KeptFit(fingerprint, 0, 0, [], [], 1, 0)
-            : new KeptFit(fingerprint, site.Rank, site.Width, [.. site.Down], Bytes(site.Bias), site.Left, 0) { Rank = site.Rank, Norm = Bytes(site.Norm), Up = [.. site.Up] });
+        site switch
+        {
+            LowRankSite low => new KeptFit(fingerprint, low.Rank, low.Width, [.. low.Down], Bytes(low.Bias), low.Left, 0) { Rank = low.Rank, Norm = Bytes(low.Norm), Up = [.. low.Up] },
+            LinearSite linear => new KeptFit(fingerprint, linear.Width, linear.Width, [.. linear.Weights], [], linear.Left, 0) { Linear = true, Norm = Bytes(linear.Norm) },
+            _ => new KeptFit(fingerprint, 0, 0, [], [], 1, 0),
+        });
 
     private static ImmutableArray<byte> Bytes(byte[] bytes) => ImmutableCollectionsMarshal.AsImmutableArray(bytes);
 

@@ -25,6 +25,9 @@ internal sealed record HealingOptions(ProjectionHealing Projections, int MaxRank
 
     public const int LargestRank = 96;
 
+    /// <summary>Whether a full linear map may stand in a removed attention's place, where that is worth more than one of low rank.</summary>
+    public bool Linear { get; init; }
+
     /// <summary>Bytes that each removed sublayer gives healing to spend; what one leaves, later ones may take.</summary>
     public long BytesASite { get; init; } = long.MaxValue / 1_000_000;
 

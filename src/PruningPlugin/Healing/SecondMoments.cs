@@ -51,6 +51,20 @@ internal sealed class SecondMoments(int inputs, int outputs)
         return (directions > outputs ? map : map.Along(Leading(xy, map.In, directions, threads), threads), factor);
     }
 
+    /// <summary>The ridge map of the moments as they are, about the origin, and the leading eigenvectors of what it explains, [directions × outputs]. These moments are used up.</summary>
+    /// <param name="penalty">As a share of the inputs' mean variance, as in <see cref="Solve"/>.</param>
+    /// <returns>Every output a direction of its own, means zero; null where there are no tokens, or the moments are no numbers.</returns>
+    public (LinearMap Map, float[] Leading, Cholesky Factor)? SolveThroughOrigin(double penalty, int directions, int threads)
+    {
+        if (!(_weight > 0)) return null;
+        var trace = 0.0;
+        for (var at = 0; at < inputs; at++) trace += _xx[(at * inputs) + at] - (_x[at] * _x[at] / _weight);
+        if (Cholesky.Over(_xx, inputs, Math.Max(penalty * trace / inputs, double.Epsilon), threads) is not { } factor) return null;
+        var xy = Single(_xy, 1);
+        var map = new LinearMap(factor.SolveSingle(xy, outputs, threads), null, new float[inputs], new float[outputs]);
+        return (map, Leading(xy, map.In, directions, threads), factor);
+    }
+
     /// <summary>The leading eigenvectors of XYᵀ·map, [directions × outputs].</summary>
     private float[] Leading(float[] xy, float[] map, int directions, int threads)
     {

@@ -26,7 +26,7 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
     /// <summary>Whether kept projections are fitted anew.</summary>
     public bool Fits => Heals && Request.Healing is HealingKind.Refit or HealingKind.Auto;
 
-    private bool HasSites => Heals && Request.Healing is HealingKind.LowRank or HealingKind.Auto;
+    private bool HasSites => Heals && Request.Healing is HealingKind.LowRank or HealingKind.Linear or HealingKind.Auto;
 
     /// <summary>What a removal saves once healing has spent its share: a job that is to remove N bytes removes N and what healing costs.</summary>
     public UnitCosts Costs(UnitCosts plain) => HasSites ? plain.WithReplacement(SiteBytes) : plain;
@@ -45,6 +45,7 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
             true,
             context.Threads)
         {
+            Linear = Request.Healing is HealingKind.Linear or HealingKind.Auto,
             BytesASite = SiteBytes,
         };
         var journal = new HealingJournal(Path.Combine(Request.WorkFolder, folder), Fingerprint(mask, set));
@@ -54,7 +55,7 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
 
     private int Tokens => Request.HealingTokensFor(traffic.Calibration.TokenCount);
 
-    private long SiteBytes => HealingSite.BytesOf(full.Shape.EmbeddingLength, HealingOptions.RankStep);
+    private long SiteBytes => LowRankSite.BytesOf(full.Shape.EmbeddingLength, HealingOptions.RankStep);
 
     /// <summary>
     /// Half traffic, half general text: traffic is healed as well by it, and other text does not get worse (design §7). Where there is less traffic than that, the model goes on with

@@ -12,7 +12,7 @@ internal static class HealedTensors
     private const float Open = 1.2784645427610738f;
 
     /// <summary>A site as the FFN of a block: ffn_down · (1 ∘ (ffn_up · norm)) + bias.</summary>
-    public static IEnumerable<GgufTensorPlan> Of(HealingSite site, int block)
+    public static IEnumerable<GgufTensorPlan> Of(LowRankSite site, int block)
     {
         var (width, rank) = ((long)site.Width, (long)site.Rank);
         var gate = new byte[GgmlTypes.ByteCount(site.GateType, [width, rank])];
@@ -28,6 +28,13 @@ internal static class HealedTensors
             GgufTensorPlan.Floats($"blk.{block}.ffn_down.bias", [width], site.Bias.AsSpan()),
         ];
     }
+
+    /// <summary>A site as the attention of a block: attn_output · norm.</summary>
+    public static IEnumerable<GgufTensorPlan> Of(LinearSite site, int block) =>
+    [
+        GgufTensorPlan.Floats($"blk.{block}.attn_norm.weight", [site.Width], site.Norm.AsSpan()),
+        new($"blk.{block}.attn_output.weight", site.Type, [site.Width, site.Width], GgufContent.Bytes(site.Weights.AsMemory())),
+    ];
 
     /// <summary>Adds healed projections' biases, and says what was healed.</summary>
     public static void PutBiases(GgufEdit edit, GgufShards source, IReadOnlyList<PackedBlock> blocks, HealedModel healed)

@@ -27,6 +27,8 @@ public sealed class PackingRewriter(string architecture) : IArchitectureRewriter
         if (blocks.Length == 0) throw new UnsupportedModelException("The mask removes every sublayer: no model is left.");
         var whole = blocks.All(block => block is { Attention: not null, Ffn: not null }) && mask.Units.Shape.Sublayers().All(sublayer => mask.IsGone(sublayer) || !mask.IsTouched(sublayer));
         if (whole && healed.IsEmpty) return BlockRewriter.Plan(source, blocks, provenance);
+        // llama.cpp makes no context without any KV memory: where no attention is left, a block with a head of zeros goes before.
+        if (blocks[0].Linear is not null && blocks.All(block => block.Attention is null)) blocks = blocks.Insert(0, new PackedBlock(null, null));
         var counts = blocks.Select((block, index) => CountsOf(block, index == 0 || !HasAttentionFree(form), mask)).ToArray();
         var edit = source.EditKeys();
         var regular = form is { Architecture: "deci", Heads: HeadOrder.Same } && counts.All(count => count == counts[0]) && healed.IsEmpty;
@@ -50,6 +52,11 @@ public sealed class PackingRewriter(string architecture) : IArchitectureRewriter
             var shape = mask.Units.Shape.Blocks[attention];
             kvHeads = shape.KvGroupCount - mask.RemovedParts(new Sublayer(attention, SublayerKind.Attention)).Length;
             heads = shape.HeadCount / shape.KvGroupCount * kvHeads;
+        }
+        else if (block.Linear is { } linear)
+        {
+            // Heads without KV heads: deci's linear attention.
+            (heads, kvHeads) = (mask.Units.Shape.Blocks[linear.Sublayer.Block].HeadCount, 0);
         }
 
         // A width of 0 would drop the block whole, attention included: it gets one channel of zeros.
@@ -104,6 +111,7 @@ public sealed class PackingRewriter(string architecture) : IArchitectureRewriter
     private static void AddBlock(GgufEdit edit, BlockTensors tensors, PackedBlock block, int index, bool standIn)
     {
         var attention = block.Attention is { } attentionOf ? tensors.Kept(new Sublayer(attentionOf, SublayerKind.Attention), index)
+            : block.Linear is { } linear ? HealedTensors.Of(linear, index)
             : standIn ? tensors.ZeroAttention(index)
             : [];
         var ffn = block.Ffn is { } ffnOf ? tensors.Kept(new Sublayer(ffnOf, SublayerKind.Ffn), index) : block.Site is { } site ? HealedTensors.Of(site, index) : tensors.ZeroFfn(index);

@@ -9,6 +9,7 @@ using FinerCut.Pruning.Rewriting;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Pruning.Shapes;
 using FinerCut.TestModels;
+using static FinerCut.Pruning.Tests.Healing.HealedFiles;
 
 namespace FinerCut.Pruning.Tests.Healing;
 
@@ -55,7 +56,7 @@ public sealed class HealerTests : IDisposable
     {
         using var bench = Workbench.Tiny(Plain with { Biases = biased });
         var mask = MaskOf(bench, "attn:1", "attn:2/kv1", "ffn:2/slice0");
-        var healed = Heal(bench, mask, Texts(bench), Refit);
+        var healed = Heal(bench, mask, TextsFor(bench), Refit);
         Assert.Contains(healed.Projections, projection => projection is { Weights.Length: > 0, Left: < 1 });
         var judged = bench.RandomTokens(7, 40, 25);
         var path = Write(bench, mask, healed);
@@ -77,7 +78,7 @@ public sealed class HealerTests : IDisposable
     {
         using var bench = Workbench.Tiny(Plain with { Weights = weights });
         var mask = MaskOf(bench, "attn:0", "ffn:1", "attn:2", "ffn:3/slice1");
-        var healed = Heal(bench, mask, Texts(bench), Refit with { MaxRank = 64, Price = 0 });
+        var healed = Heal(bench, mask, TextsFor(bench), Refit with { MaxRank = 64, Price = 0 });
         Assert.NotEmpty(healed.Sites);
         var judged = bench.RandomTokens(7, 40, 25);
         var (simulated, file, masked) = (Logits(bench, mask, healed, judged), Workbench.FileLogits(Write(bench, mask, healed), judged), bench.MaskedLogits(judged, mask));
@@ -92,8 +93,8 @@ public sealed class HealerTests : IDisposable
         var mask = MaskOf(bench, "attn:1", "ffn:2/slice0");
         var judged = bench.RandomTokens(9, 60, 60);
         var without = Kl(bench, mask, HealedModel.None, judged);
-        var constant = Kl(bench, mask, Heal(bench, mask, Texts(bench), Refit with { Projections = ProjectionHealing.Biases }), judged);
-        var refit = Kl(bench, mask, Heal(bench, mask, Texts(bench), Refit), judged);
+        var constant = Kl(bench, mask, Heal(bench, mask, TextsFor(bench), Refit with { Projections = ProjectionHealing.Biases }), judged);
+        var refit = Kl(bench, mask, Heal(bench, mask, TextsFor(bench), Refit), judged);
         Assert.True(constant < without, $"constant {constant}, without {without}");
         Assert.True(refit < 0.95 * without, $"refit {refit}, without {without}");
     }
@@ -104,13 +105,13 @@ public sealed class HealerTests : IDisposable
         using var bench = Workbench.Tiny(Plain with { Weights = GgmlType.Q8_0 });
         var mask = MaskOf(bench, "attn:1", "ffn:2");
         var options = Refit with { MaxRank = 32, Price = 0 };
-        var whole = Heal(bench, mask, Texts(bench), options);
+        var whole = Heal(bench, mask, TextsFor(bench), options);
         using var stop = new CancellationTokenSource();
         Assert.Throws<OperationCanceledException>(() => new Healer(bench.Model, GgufShards.Of(bench.File), mask, options).Heal(
-            Texts(bench), new HealingJournal(_folder, "same"), (done, _) => { if (done == 3) stop.Cancel(); }, stop.Token));
+            TextsFor(bench), new HealingJournal(_folder, "same"), (done, _) => { if (done == 3) stop.Cancel(); }, stop.Token));
         Assert.Equal(3, Directory.GetFiles(_folder).Length);
         var times = Directory.GetFiles(_folder).ToDictionary(path => path, File.GetLastWriteTimeUtc);
-        var resumed = Heal(bench, mask, Texts(bench), options, new HealingJournal(_folder, "same"));
+        var resumed = Heal(bench, mask, TextsFor(bench), options, new HealingJournal(_folder, "same"));
         Assert.Equal(Bytes(Write(bench, mask, whole)), Bytes(Write(bench, mask, resumed)));
 
         // Fits of another job are not taken.
@@ -120,46 +121,5 @@ public sealed class HealerTests : IDisposable
 
     private static byte[] Bytes(string path) => File.ReadAllBytes(path);
 
-    private static CalibrationSet Texts(Workbench bench) => bench.RandomTokens(5, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100);
-
-    private static CutMask MaskOf(Workbench bench, params string[] removed)
-    {
-        var units = FileUnits.Fine(bench.File.Model, bench.Shape, 3);
-        var mask = CutMask.None(units);
-        foreach (var name in removed)
-        {
-            var all = Enumerable.Range(0, units.Count).Select(units.UnitAt).Where(unit => unit.ToString() == name || unit.Sublayer.ToString() == name).ToArray();
-            Assert.NotEmpty(all);
-            foreach (var unit in all) mask = mask.With(unit);
-        }
-
-        return mask;
-    }
-
-    private static HealedModel Heal(Workbench bench, CutMask mask, CalibrationSet set, HealingOptions options, HealingJournal? journal = null) =>
-        new Healer(bench.Model, GgufShards.Of(bench.File), mask, options).Heal(set, journal, (_, _) => { }, CancellationToken.None);
-
-    private string Write(Workbench bench, CutMask mask, HealedModel healed)
-    {
-        var path = Path.Combine(_folder, $"{Guid.NewGuid()}.gguf");
-        GgufWriter.Write(Rewriters.For(bench.Shape.Architecture).Plan(bench.File, mask, new Provenance(new string('0', 64), [], [], "test"), healed), path);
-        return path;
-    }
-
-    private static float[][] Logits(Workbench bench, CutMask mask, HealedModel healed, CalibrationSet set)
-    {
-        var rows = new List<float[]>();
-        var options = new ScoringOptions(Workbench.Threads, BatchLogitBytes: 128L * sizeof(float) * bench.Model.Info.VocabularySize);
-        HealedSimulation.Run(bench.Model, GgufShards.Of(bench.File), mask, healed, set, options, (_, decoder) =>
-        {
-            for (var row = 0; row < decoder.Rows().Count; row++) rows.Add(decoder.Logits(row).ToArray());
-        }, CancellationToken.None);
-        return [.. rows];
-    }
-
-    private static double Kl(Workbench bench, CutMask mask, HealedModel healed, CalibrationSet set) =>
-        MeanKl(Logits(bench, CutMask.None(mask.Units), HealedModel.None, set), Logits(bench, mask, healed, set));
-
-    private static double MeanKl(float[][] full, float[][] lean) =>
-        full.Zip(lean, (p, q) => LogitDistance.Between(DistanceKind.KullbackLeibler, p, LogitDistance.LogSumExp(p), q)).Average();
+    private string Write(Workbench bench, CutMask mask, HealedModel healed) => HealedFiles.Write(bench, mask, healed, _folder);
 }

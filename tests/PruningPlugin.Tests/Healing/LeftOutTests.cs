@@ -11,9 +11,10 @@ public class LeftOutTests
 
     /// <summary>What follows from the hat matrix is what a fit without the sequence says, about the same means and with the same ridge.</summary>
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    public void A_sequence_is_predicted_as_by_a_fit_that_has_not_seen_it(int threads)
+    [InlineData(1, false)]
+    [InlineData(2, false)]
+    [InlineData(1, true)]
+    public void A_sequence_is_predicted_as_by_a_fit_that_has_not_seen_it(int threads, bool throughOrigin)
     {
         var random = new Random(7);
         var tokens = Lengths.Sum();
@@ -21,7 +22,8 @@ public class LeftOutTests
         for (var token = 0; token < tokens; token++) y[token * Outputs] += 2 * x[token * Inputs];
         var moments = new SecondMoments(Inputs, Outputs);
         moments.Add(x, y, weights, threads);
-        var (map, factor) = moments.Solve(Penalty, int.MaxValue, threads)!.Value;
+        var (map, factor) = throughOrigin ? ThroughOrigin(moments, threads) : moments.Solve(Penalty, int.MaxValue, threads)!.Value;
+        Assert.Equal(throughOrigin, map.MeanX.All(mean => mean == 0));
         for (var token = 0; token < tokens; token++)
         {
             for (var at = 0; at < Outputs; at++) y[(token * Outputs) + at] -= map.MeanY[at];
@@ -40,6 +42,13 @@ public class LeftOutTests
         // What was fitted on a sequence comes nearer to it than what was not.
         var seen = WithoutThem(x, y, weights, map, factor, _ => false);
         Assert.True(Squares(y, seen) < 0.9 * Squares(y, predicted));
+    }
+
+    private static (LinearMap Map, Cholesky Factor) ThroughOrigin(SecondMoments moments, int threads)
+    {
+        var (map, leading, factor) = moments.SolveThroughOrigin(Penalty, 2, threads)!.Value;
+        Assert.Equal(2 * Outputs, leading.Length);
+        return (map, factor);
     }
 
     /// <summary>A part that is found again is believed, one that is noise is not.</summary>

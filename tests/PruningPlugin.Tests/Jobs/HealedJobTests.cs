@@ -1,8 +1,10 @@
 using FinerCut.Calibration;
 using FinerCut.Gguf;
 using FinerCut.Jobs;
+using FinerCut.Masks;
 using FinerCut.Pruning.Gates;
 using FinerCut.Runtime;
+using FinerCut.Pruning.Tests.Healing;
 using FinerCut.Runtime.Native;
 using FinerCut.TestModels;
 
@@ -27,6 +29,7 @@ public sealed class HealedJobTests : IDisposable
     [Theory]
     [InlineData(HealingKind.Constant)]
     [InlineData(HealingKind.LowRank)]
+    [InlineData(HealingKind.Linear)]
     [InlineData(HealingKind.Refit)]
     [InlineData(HealingKind.Auto)]
     public async Task A_healed_job_removes_what_was_asked_and_says_what_was_healed(HealingKind kind)
@@ -42,7 +45,7 @@ public sealed class HealedJobTests : IDisposable
         Assert.DoesNotContain(result.Gate.Checks, check => check.Name == Gate.MaskedFileDifference);
         Assert.NotEmpty(result.Healed);
         if (kind == HealingKind.Refit) Assert.Contains(result.Healed, line => line.EndsWith(" refit", StringComparison.Ordinal));
-        if (kind is HealingKind.LowRank or HealingKind.Auto) Assert.Contains(result.Healed, line => line.Contains(" rank ", StringComparison.Ordinal));
+        if (kind is HealingKind.LowRank or HealingKind.Linear or HealingKind.Auto) Assert.Contains(result.Healed, line => line.Contains(" rank ", StringComparison.Ordinal) || line.EndsWith(" linear", StringComparison.Ordinal));
         using var full = GgufFile.Open(Request.ModelPath);
         using var lean = GgufFile.Open(Request.OutputPath);
         Assert.Equal(result.Healed, lean.Model.Get("finercut.healed").GetTexts());
@@ -51,6 +54,27 @@ public sealed class HealedJobTests : IDisposable
         long Blocks(GgufFile file) => file.Model.Tensors.Where(tensor => tensor.Name.StartsWith("blk.", StringComparison.Ordinal)).Sum(tensor => tensor.ByteCount);
         var standIns = 8 * 4 * 4 * 128 * sizeof(float);
         Assert.True(Blocks(lean) <= (0.7 * Blocks(full)) + standIns, $"{Blocks(lean)} of {Blocks(full)} bytes are left");
+    }
+
+    [Theory]
+    [InlineData(HealingKind.Linear)]
+    [InlineData(HealingKind.Auto)]
+    [InlineData(HealingKind.LowRank)]
+    public async Task Where_an_attention_was_linear_a_linear_one_stands_in_its_place(HealingKind kind)
+    {
+        var model = Model with { Embedding = 64, HeadSize = 64, FeedForward = 192, Weights = GgmlType.F32 };
+        var plan = model.Plan();
+        HealedFiles.PlantLinear(plan, 2, model);
+        GgufWriter.Write(plan, Request.ModelPath);
+        var result = await PruneAsync(Request with { Budget = new PruneBudget(Sublayers: 1), Keep = ["attn:0", "attn:1", "attn:3"], Only = SublayerKind.Attention, Search = SearchKind.RacingGreedy, Healing = kind });
+        Assert.Null(result.Error);
+        Assert.Equal(PruneOutcome.Passed, result.Outcome);
+        Assert.True(Assert.Single(result.Gate!.Checks, check => check.Name == Gate.HealedFileKl).Passed);
+        Assert.Equal(kind != HealingKind.LowRank, result.Healed.Contains("attn:2 linear"));
+        Assert.Equal(result.Full!.KvBytesPerToken * 3 / 4, result.Lean!.KvBytesPerToken);
+        using var lean = GgufFile.Open(Request.OutputPath);
+        Assert.Equal(result.Healed, lean.Model.Get("finercut.healed").GetTexts());
+        if (kind != HealingKind.LowRank) Assert.Equal([2, 2, 0, 2], lean.Model.GetInt32s("deci.attention.head_count_kv", 4));
     }
 
     /// <summary>Single channels go, in every type whose blocks they are cut from: the file is the mask healed, and loads.</summary>

@@ -21,7 +21,7 @@ public class ReportPageTests
                 new($"ffn:{block}", 4, block == 4 ? [0] : [], block == 5 ? [0.001, null, null, null] : []),
             }),
         ],
-        Healed = ["attn:2 rank 32"],
+        Healed = ["attn:2 linear"],
         HealingBytes = 50_000,
         Steps = [new(1, "attn:2", 0.01, 500_000, 12, 3), new(2, "ffn:4/slice0", 0.03, 250_000, 9, 2)],
         Sensitivity = [new("attn:2", 0.01, 1), new("ffn:4", 0.2, 0.25)],
@@ -35,7 +35,7 @@ public class ReportPageTests
     public void Every_figure_is_on_the_page_and_what_models_wrote_is_text()
     {
         var page = ReportPage.Write(Result);
-        foreach (var expected in (string[])["job-7", "refused", "attn:2 rank 32", "ffn:4/slice0", "mean kl", "0.2 to 0.4", "broken", "ffn:4/slice0: removed", "attn:2/kv1: removed", "ffn:4/slice1: kept", "0.05 MB", "&lt;script&gt;alert(1)&lt;/script&gt;"])
+        foreach (var expected in (string[])["job-7", "refused", "attn:2 linear", "ffn:4/slice0", "mean kl", "0.2 to 0.4", "broken", "ffn:4/slice0: removed", "attn:2/kv1: removed", "ffn:4/slice1: kept", "0.05 MB", "&lt;script&gt;alert(1)&lt;/script&gt;"])
         {
             Assert.Contains(expected, page, StringComparison.Ordinal);
         }
