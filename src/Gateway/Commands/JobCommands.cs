@@ -130,8 +130,9 @@ internal static class JobCommands
             var line = string.Create(CultureInfo.InvariantCulture, $"{progress["phase"]} {progress["step"]}/{progress["steps"]}, {progress["evaluations"]} masks, {elapsed:F0} s, ")
                 + (left is { } seconds ? string.Create(CultureInfo.InvariantCulture, $"about {seconds:F0} s to go") : "end unknown");
 
-            // On a terminal one line that moves; in a log one line a step.
-            var step = $"{progress["phase"]} {progress["step"]}";
+            // On a terminal one line that moves; in a log a line for each tenth of a phase.
+            var (done, all) = (progress["step"]!.GetValue<int>(), Math.Max(1, progress["steps"]!.GetValue<int>()));
+            var step = $"{progress["phase"]} {10 * done / all}";
             if (!Console.IsErrorRedirected) await Console.Error.WriteAsync($"\r{ProgressBar.Of(ProgressBar.OfTime(elapsed, left))} {line,-58}");
             else if (step != told) await Console.Error.WriteLineAsync(line);
             told = step;

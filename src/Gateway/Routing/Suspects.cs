@@ -20,7 +20,17 @@ internal sealed class Suspects(TimeProvider time)
     public async Task<IDisposable?> TakeTurnAsync(string modelId, CancellationToken aborted)
     {
         var turns = _turns.GetOrAdd(modelId, _ => new SemaphoreSlim(1));
-        return await turns.WaitAsync(LongestWait, aborted) ? new Turn(turns) : null;
+        using var limit = new CancellationTokenSource(LongestWait, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, aborted);
+        try
+        {
+            await turns.WaitAsync(either.Token);
+            return new Turn(turns);
+        }
+        catch (OperationCanceledException) when (limit.IsCancellationRequested && !aborted.IsCancellationRequested)
+        {
+            return null;
+        }
     }
 
     /// <param name="turn">May have been given back already.</param>
