@@ -4,6 +4,7 @@ using FinerCut.Gguf;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Distances;
+using FinerCut.Pruning.Gates;
 using FinerCut.Pruning.Healing;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Pruning.Shapes;
@@ -35,36 +36,38 @@ internal sealed class HealedJudge
         }, default);
     }
 
+    /// <summary>Columns of a table: KL with its 95 % interval over conversations, top-1, NLL (the full model's); the same of text unlike the traffic, without interval.</summary>
     public string Of(CutMask mask, HealedModel healed)
     {
         var batches = TokenBatches.Pack(_set, _options.BatchTokens(_model.Info.VocabularySize));
-        var (start, sums) = (0, new double[2, 5]);
+        var (start, sums) = (0, new Figures[_set.Sequences.Length]);
         HealedSimulation.Run(_model, _file, mask, healed, _set, _options, (batch, decoder) =>
         {
             var sequences = batches.Batches[batch].Sequences;
             var next = sequences.SelectMany(s => s.Sequence.Tokens.Skip(1).Append(-1)).ToArray();
-            var kind = sequences.SelectMany(s => Enumerable.Repeat(s.Index < _traffic ? 0 : 1, s.Sequence.Tokens.Length)).ToArray();
-            var figures = new (double Kl, double Top, double Nll, double Full)[next.Length];
+            var of = sequences.SelectMany(s => Enumerable.Repeat(s.Index, s.Sequence.Tokens.Length)).ToArray();
+            var figures = new Figures[next.Length];
             var first = start;
             decoder.ForEachRow(_options.Threads, (row, logits, _) =>
             {
                 var full = _reference[first + row];
                 var (a, b) = (LogitDistance.LogSumExp(full), LogitDistance.LogSumExp(logits));
-                figures[row] = (LogitDistance.Between(DistanceKind.KullbackLeibler, full, a, logits), TensorPrimitives.IndexOfMax<float>(full) == TensorPrimitives.IndexOfMax(logits) ? 1 : 0,
+                figures[row] = new Figures(
+                    1, LogitDistance.Between(DistanceKind.KullbackLeibler, full, a, logits), TensorPrimitives.IndexOfMax<float>(full) == TensorPrimitives.IndexOfMax(logits) ? 1 : 0,
                     next[row] < 0 ? 0 : b - logits[next[row]], next[row] < 0 ? 0 : a - full[next[row]]);
             });
             start += next.Length;
-            for (var row = 0; row < next.Length; row++)
-            {
-                sums[kind[row], 0]++;
-                sums[kind[row], 1] += figures[row].Kl;
-                sums[kind[row], 2] += figures[row].Top;
-                sums[kind[row], 3] += figures[row].Nll;
-                sums[kind[row], 4] += figures[row].Full;
-            }
+            for (var row = 0; row < next.Length; row++) sums[of[row]] += figures[row];
         }, default);
-        string Part(int kind) => sums[kind, 0] == 0 ? "-" : FormattableString.Invariant(
-            $"KL {sums[kind, 1] / sums[kind, 0]:F4} top-1 {sums[kind, 2] / sums[kind, 0]:P1} NLL {sums[kind, 3] / sums[kind, 0]:F3} (full {sums[kind, 4] / sums[kind, 0]:F3})");
-        return $"traffic {Part(0)} | general {Part(1)}";
+        var kl = Bootstrap.Mean([.. sums[.._traffic].Select(sum => (sum.Kl, (int)sum.Tokens))], 0.95, 1);
+        var (traffic, other) = (sums[.._traffic].Aggregate((a, b) => a + b), sums[_traffic..].Aggregate((a, b) => a + b));
+        return FormattableString.Invariant(
+            $"{kl.Mean:F3} [{kl.Low:F3}, {kl.High:F3}] | {traffic.Top1 / traffic.Tokens:P1} | {traffic.Nll / traffic.Tokens:F3} ({traffic.Full / traffic.Tokens:F3}) | {other.Kl / other.Tokens:F3} | {other.Nll / other.Tokens:F3} ({other.Full / other.Tokens:F3})");
+    }
+
+    /// <summary>Sums over tokens.</summary>
+    private readonly record struct Figures(double Tokens, double Kl, double Top1, double Nll, double Full)
+    {
+        public static Figures operator +(Figures a, Figures b) => new(a.Tokens + b.Tokens, a.Kl + b.Kl, a.Top1 + b.Top1, a.Nll + b.Nll, a.Full + b.Full);
     }
 }

@@ -14,10 +14,9 @@ using FinerCut.Runtime;
 using FinerCut.Runtime.Native;
 
 // PruneBench TRAFFIC.jsonl traffic OUT-FOLDER       recorded conversations for the prune verb
-// PruneBench TRAFFIC.jsonl search [TOKENS] [COUNT]  searches against naive: evaluations, seconds, held-out KL
+// PruneBench TRAFFIC.jsonl search TOKENS COUNT ROW...  searches for COUNT sublayers (paper, lazy, racing, surgeon) against naive: evaluations, seconds, held-out KL
 // PruneBench TRAFFIC.jsonl curve TOKENS HELD-OUT-TOKENS SHARE SECONDS ROW...  each row's search to that share of the blocks' bytes (CurveBench says what a row is)
-// PruneBench TRAFFIC.jsonl surgeon FOLDER TOKENS FIT-TOKENS GENERAL-TOKENS SHARE...  the surgeon's masks at shares of the blocks' bytes, healed and judged
-// PruneBench TRAFFIC.jsonl table FOLDER TOKENS healed|plain ROW...  baselines at 5, 10, 20 and 30 % of the blocks' bytes, judged on the surgeon's held-out tokens; run again it goes on
+// PruneBench TRAFFIC.jsonl table FOLDER TOKENS FIT-TOKENS ROW...  the surgeon and baselines at 5, 10, 20 and 30 % of the blocks' bytes, not healed and (FIT-TOKENS > 0) healed; run again it goes on
 // TRAFFIC.jsonl is made (88 prompts × 2, some minutes) where it is missing.
 // FINERCUT_BENCH_THREADS: on a machine that others use, ggml's threads wait for each other at every node; one thread then is faster.
 var threads = int.Parse(Environment.GetEnvironmentVariable("FINERCUT_BENCH_THREADS") ?? $"{Environment.ProcessorCount}");
@@ -33,13 +32,10 @@ switch (args[1])
         ChatTraffic.WriteRecorded(Path.Combine(args[2], "held-out.jsonl"), model, heldOut.Sequences);
         break;
     case "search":
-        new SearchBench(model, path, threads).Run(traffic, Number(2, 2560), Number(3, 15));
-        break;
-    case "surgeon":
-        new SurgeonBench(model, path, threads).Run(traffic, args[2], Number(3, 2560), Number(4, 2560), Number(5, 2560), [.. args.Skip(6).Select(share => double.Parse(share, CultureInfo.InvariantCulture))]);
+        new SearchBench(model, path, threads).Run(traffic, Number(2, 2560), Number(3, 15), args[4..]);
         break;
     case "table":
-        new TableBench(model, path, threads).Run(traffic, args[2], Number(3, 4000), args[4] == "healed", args[5..]);
+        new TableBench(model, path, threads, args[2]).Run(traffic, Number(3, 4000), Number(4, 0), args[5..]);
         break;
     case "trial":
         HealTrials.Run(model, path, threads, traffic, args);
@@ -51,7 +47,7 @@ switch (args[1])
         new CurveBench(model, path, threads).Run(traffic, Number(2, 1024), Number(3, 1536), double.Parse(args[4], CultureInfo.InvariantCulture), Number(5, 300), args[6..]);
         break;
     default:
-        Console.Error.WriteLine("Expected traffic, search, curve, surgeon, heal or trial.");
+        Console.Error.WriteLine("Expected traffic, search, curve, table, heal or trial.");
         return 2;
 }
 

@@ -5,6 +5,7 @@ using FinerCut.Gguf;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Gates;
+using FinerCut.Pruning.Healing;
 using FinerCut.Pruning.Proofs;
 using FinerCut.Pruning.Rewriting;
 using FinerCut.Pruning.Scoring;
@@ -25,42 +26,57 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
 
     private readonly ScoringOptions _options = new(threads);
 
-    public void Run(ImmutableArray<TokenSequence> traffic, int tokens, int count)
+    /// <param name="count">Sublayers to remove.</param>
+    /// <param name="rows">paper, lazy, racing: so many sublayers, without healing. surgeon: the bytes of the row before, healed on the same tokens, its whole time.</param>
+    public void Run(ImmutableArray<TokenSequence> traffic, int tokens, int count, IReadOnlyList<string> rows)
     {
         using var file = GgufFile.Open(path);
         var shape = ModelShapeReader.Read(file.Model);
         var units = FileUnits.Sublayers(file.Model, shape);
-        var costs = FileUnits.Costs(file.Model, units);
+        var bytes = FileUnits.Costs(file.Model, units);
         var (calibration, heldOut) = ChatTraffic.Split(traffic, tokens, 1280, 256);
         Console.WriteLine($"{calibration.TokenCount} calibration tokens in {calibration.Sequences.Length} conversations, {heldOut.TokenCount} held out; {count} of {units.Count} sublayers; {threads} threads");
         var candidates = Moves.Sublayers(units, new HashSet<Sublayer>());
         var needed = Enumerable.Range(0, count).Sum(step => candidates.Length - step);
         var naive = Naive(file, units, calibration);
         Console.WriteLine($"naive: {naive:F2} s a candidate (write, load, full pass; mean of {NaiveSamples}), {needed} candidates: {naive * needed:F0} s");
-        Console.WriteLine("| search | budget | evaluations | seconds | naive/this | removed MB | calibration distance | held-out KL | top-1 |");
-        Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
-        var bytes = Row("paper", new PaperSearch(), new SearchBudget(count, null), $"{count} sublayers");
-        Row("lazy greedy", new LazyGreedySearch(), new SearchBudget(null, bytes), "the same bytes");
-        Row("lazy greedy, first look at 1/4", new LazyGreedySearch(0.25), new SearchBudget(null, bytes), "the same bytes");
-
-        long Row(string name, ISearch search, SearchBudget budget, string asked)
+        Console.WriteLine("| search | evaluations | seconds | naive/this | removed MB | healing adds MB | held-out KL | top-1 |");
+        Console.WriteLine("|---|---|---|---|---|---|---|---|");
+        var problem = new SearchProblem(candidates, new UnitCosts(units, [.. Enumerable.Repeat(1L, units.Count)], [.. Enumerable.Repeat(0L, units.Parts.Length)]), new SearchBudget(count, null), false);
+        var removed = 0L;
+        foreach (var name in rows)
         {
             var clock = Stopwatch.StartNew();
-            IReadOnlyList<SearchStep> steps;
-            using (var scorer = GraphMaskScorer.Create(model, units, calibration, DistanceKind.JensenShannon, _options, (_, _) => { }, CancellationToken.None))
-            {
-                steps = search.Run(new SearchProblem(candidates, costs, budget, false), scorer, new Silent(name), CancellationToken.None);
-            }
-
+            var found = name == "surgeon" ? Surgeon(calibration, removed) : Counted(name, calibration, problem, bytes);
             var seconds = clock.Elapsed.TotalSeconds;
-            var proof = Prove(file, steps[^1].Mask, heldOut);
+            removed = found.Bytes;
+            var proof = Prove(file, found, heldOut);
             var kl = Bootstrap.Mean([.. proof.Conversations.Select(conversation => (conversation.KlSum, conversation.Positions))], 0.95, 1);
             var top1 = proof.Conversations.Sum(conversation => conversation.Agreements) / (double)proof.Conversations.Sum(conversation => conversation.Positions);
-            Console.WriteLine(
-                $"| {name} | {asked} | {steps.Sum(step => step.Evaluations)} | {seconds:F0} | {naive * needed / seconds:F1} | {steps[^1].BytesRemoved / 1e6:F2} | {steps[^1].Distance:F4} | {kl.Mean:F3} [{kl.Low:F3}, {kl.High:F3}] | {top1:P1} |");
-            Console.WriteLine($"<!-- {string.Join(' ', steps.Select(step => $"{step.Removed.Name}={step.Distance:F4}"))} -->");
-            return steps[^1].BytesRemoved;
+            Console.WriteLine(FormattableString.Invariant(
+                $"| {name} | {found.Evaluations} | {seconds:F0} | {naive * needed / seconds:F1} | {removed / 1e6:F2} | {found.Healed.Bytes / 1e6:F2} | {kl.Mean:F3} [{kl.Low:F3}, {kl.High:F3}] | {top1:P1} |"));
+            Console.WriteLine($"<!-- {found.Mask} -->");
         }
+    }
+
+    private Found Counted(string name, CalibrationSet calibration, SearchProblem problem, UnitCosts bytes)
+    {
+        using var scorer = GraphMaskScorer.Create(model, problem.Costs.Units, calibration, DistanceKind.JensenShannon, _options, (_, _) => { }, CancellationToken.None);
+        var steps = CurveBench.Row.Make(name, problem).Run(problem, scorer, new SearchWatcher(name, Told), CancellationToken.None);
+        return new Found(steps[^1].Mask, HealedModel.None, steps.Sum(step => step.Evaluations), bytes.Bytes(steps[^1].Mask));
+
+        void Told(SearchStep step) => Console.Error.WriteLine($"\r{name}: {step.Number} {step.Removed.Name} {step.Distance:F5}, {step.Evaluations} evaluations          ");
+    }
+
+    /// <summary>As a job by default does it, but for the tokens that healing is fitted on.</summary>
+    private Found Surgeon(CalibrationSet calibration, long bytes)
+    {
+        using var shards = GgufShards.Open(path);
+        using var masks = new SurgeonPath(new MaskSource(model, shards, calibration, _options, Directory.CreateTempSubdirectory("prunebench-").FullName));
+        var mask = masks.Reached(bytes);
+        var healed = new Healer(model, shards, mask, new HealingOptions(ProjectionHealing.Weights, HealingOptions.LargestRank, true, threads)).Heal(
+            calibration, null, (done, of) => Console.Error.Write($"\rhealing: {done} of {of}   "), default);
+        return new Found(mask, healed, mask.Units.Parts.Length, masks.Bytes.Bytes(mask));
     }
 
     private double Naive(GgufFile file, UnitMap units, CalibrationSet calibration)
@@ -69,7 +85,7 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
         var clock = Stopwatch.StartNew();
         foreach (var sublayer in units.Shape.Sublayers().Take(NaiveSamples))
         {
-            using var lean = Write(file, CutMask.None(units).With(sublayer));
+            using var lean = Write(file, CutMask.None(units).With(sublayer), HealedModel.None);
             using var decoder = new TokenDecoder(lean.Model, batches.Capacity, threads, null);
             foreach (var batch in batches.Batches) decoder.Decode(batch, CancellationToken.None);
         }
@@ -77,20 +93,23 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
         return clock.Elapsed.TotalSeconds / NaiveSamples;
     }
 
-    private ProofFigures Prove(GgufFile file, CutMask mask, CalibrationSet heldOut)
+    private ProofFigures Prove(GgufFile file, Found found, CalibrationSet heldOut)
     {
-        using var lean = Write(file, mask);
-        var proof = FileProof.Run(model, lean.Model, mask, heldOut, _options, (_, _) => { }, CancellationToken.None);
-        if (proof.MaxDifference != 0) Console.WriteLine($"mask and file differ by {proof.MaxDifference}");
+        using var shards = GgufShards.Open(path);
+        using var lean = Write(file, found.Mask, found.Healed);
+        var proof = FileProof.Run(model, lean.Model, new HealedMask(found.Mask, found.Healed, shards), heldOut, _options, (_, _) => { }, CancellationToken.None);
+        if (found.Healed.IsEmpty && proof.MaxDifference != 0) Console.WriteLine($"mask and file differ by {proof.MaxDifference}");
         return proof;
     }
 
-    private static LeanFile Write(GgufFile file, CutMask mask)
+    private static LeanFile Write(GgufFile file, CutMask mask, HealedModel healed)
     {
         var path = Path.Combine(Path.GetTempPath(), $"prunebench-{Environment.ProcessId}.gguf");
-        GgufWriter.Write(Rewriters.For(mask.Units.Shape.Architecture).Plan(file, mask, new Provenance(new string('0', 64), [], [], "bench")), path);
+        GgufWriter.Write(Rewriters.For(mask.Units.Shape.Architecture).Plan(file, mask, new Provenance(new string('0', 64), [], [], "bench"), healed), path);
         return new LeanFile(path, NativeRuntime.Open().Load(new ModelOptions { Path = path }, null, CancellationToken.None));
     }
+
+    private sealed record Found(CutMask Mask, HealedModel Healed, int Evaluations, long Bytes);
 
     private sealed record LeanFile(string Path, ILlamaModel Model) : IDisposable
     {
@@ -99,12 +118,5 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
             Model.Dispose();
             File.Delete(Path);
         }
-    }
-
-    private sealed class Silent(string name) : ISearchObserver
-    {
-        public void Evaluated(SearchPace pace) => Console.Error.Write($"\r{name}: step {pace.Steps} of {pace.ExpectedSteps}, {pace.Evaluations} of {pace.ExpectedEvaluations} evaluations ");
-
-        public void Stepped(SearchStep step, SearchPace pace) => Console.Error.WriteLine($"\r{name}: {step.Number} {step.Removed.Name} {step.Distance:F5} {step.BytesRemoved / 1e6:F2} MB, {step.Evaluations} evaluations          ");
     }
 }

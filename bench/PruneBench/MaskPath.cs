@@ -1,0 +1,116 @@
+using FinerCut.Calibration;
+using FinerCut.Gguf;
+using FinerCut.Jobs;
+using FinerCut.Masks;
+using FinerCut.Pruning.Checkpoints;
+using FinerCut.Pruning.Elimination;
+using FinerCut.Pruning.Scoring;
+using FinerCut.Pruning.Searches;
+using FinerCut.Pruning.Shapes;
+using FinerCut.Runtime;
+
+namespace FinerCut.PruneBench;
+
+/// <summary>What masks are found from, and the folder where scores are kept.</summary>
+internal sealed record MaskSource(ILlamaModel Model, GgufShards File, CalibrationSet Calibration, ScoringOptions Options, string Folder)
+{
+    public ModelShape Shape { get; } = ModelShapeReader.Read(File.Model);
+
+    public EvaluationJournal Journal(string name) => EvaluationJournal.Open(Path.Combine(Folder, $"{name.Replace(',', '-')}.json"), $"{name} {Calibration.TokenCount}");
+
+    public GraphMaskScorer Scorer(UnitMap units, DistanceKind distance) => GraphMaskScorer.Create(Model, units, Calibration, distance, Options, (_, _) => { }, CancellationToken.None);
+}
+
+/// <summary>Masks of one search, smaller budgets first.</summary>
+internal interface IMaskPath : IDisposable
+{
+    UnitCosts Bytes { get; }
+
+    /// <summary>The first mask that takes so many bytes.</summary>
+    CutMask Reached(long least);
+}
+
+/// <summary>A baseline's masks.</summary>
+internal sealed class SearchedPath : IMaskPath
+{
+    private readonly MaskSource _source;
+    private readonly CurveBench.Row _row;
+    private readonly string _name;
+    private readonly GraphMaskScorer _scorer;
+
+    public SearchedPath(MaskSource source, string name)
+    {
+        (_source, _name, _row) = (source, name, CurveBench.Row.Parse(name));
+        var units = FileUnits.For(source.File.Model, source.Shape, _row.Grains, _row.Slices, null);
+        Bytes = FileUnits.Costs(source.File.Model, units);
+        _scorer = source.Scorer(units, _row.Distance);
+    }
+
+    public UnitCosts Bytes { get; }
+
+    public CutMask Reached(long least)
+    {
+        var units = _scorer.Units;
+        var byCount = _row.Search == "paper";
+        var problem = new SearchProblem(
+            Moves.Of(units, _row.Grains, new HashSet<Sublayer>()), byCount ? new UnitCosts(units, [.. Enumerable.Repeat(1L, units.Count)], [.. Enumerable.Repeat(0L, units.Parts.Length)]) : Bytes,
+            byCount ? new SearchBudget(units.Count - 1, null) : new SearchBudget(null, least), false);
+        var journal = _source.Journal(_name);
+        using var enough = new CancellationTokenSource();
+        CutMask? reached = null;
+        var watcher = new SearchWatcher(_name, step =>
+        {
+            // A search that replays does not look at its token until it asks for a score that is not known.
+            if (enough.IsCancellationRequested) return;
+            reached = step.Mask;
+            if (byCount && Bytes.Bytes(step.Mask) >= least) enough.Cancel();
+        });
+        var search = _row.Search == "short-gpt"
+            ? FixedOrderSearch.ByInfluence(problem, BlockInfluence.Measure(_source.Model, _source.Shape, _source.Calibration, _source.Options, CancellationToken.None))
+            : CurveBench.Row.Make(byCount ? "lazy" : _row.Search, problem);
+        try
+        {
+            search.Run(problem, new JournaledScorer(_scorer, journal, TimeProvider.System), watcher, enough.Token);
+        }
+        catch (OperationCanceledException) when (enough.IsCancellationRequested)
+        {
+            // Enough is gone.
+        }
+
+        journal.Save();
+        return reached is not null && Bytes.Bytes(reached) >= least ? reached : throw new InvalidOperationException($"{_name} does not reach {least} bytes.");
+    }
+
+    public void Dispose() => _scorer.Dispose();
+}
+
+/// <summary>The surgeon's masks, as a job by default finds them.</summary>
+internal sealed class SurgeonPath : IMaskPath
+{
+    private readonly MaskSource _source;
+    private readonly EliminationPlan _plan;
+    private readonly GraphMaskScorer _scorer;
+
+    public SurgeonPath(MaskSource source)
+    {
+        _source = source;
+        _plan = EliminationPlan.Make(
+            source.Model, source.File, source.Shape, Moves.AllGrains, EliminationPlan.Slices, source.Calibration, source.Options, (done, all) => Console.Error.Write($"\rplan: {done} of {all}   "), default);
+        Bytes = FileUnits.Costs(source.File.Model, _plan.Units);
+        _scorer = source.Scorer(_plan.Units, DistanceKind.KullbackLeibler);
+    }
+
+    public UnitCosts Bytes { get; }
+
+    public CutMask Reached(long least)
+    {
+        var problem = new SearchProblem(Moves.Of(_plan.Units, Moves.AllGrains, new HashSet<Sublayer>()), Bytes, new SearchBudget(null, least), false);
+        var journal = _source.Journal("surgeon");
+        var found = new SurgeonSearch(_plan.Errors).Run(problem, new JournaledScorer(_scorer, journal, TimeProvider.System), new SearchWatcher("surgeon", _ => { }), default)[^1];
+        journal.Save();
+        Console.WriteLine(FormattableString.Invariant($"<!-- surgeon: {found.BytesRemoved / 1e6:F2} MB, KL predicted {found.Distance:F3}: {found.Mask} -->"));
+        return found.Mask;
+    }
+
+    public void Dispose() => _scorer.Dispose();
+}
