@@ -31,8 +31,8 @@ internal sealed record HealingOptions(ProjectionHealing Projections, int MaxRank
     /// <summary>Bytes that each removed sublayer gives healing to spend; what one leaves, later ones may take.</summary>
     public long BytesASite { get; init; } = long.MaxValue / 1_000_000;
 
-    /// <summary>Ridge penalties to choose from, as shares of the inputs' mean second moment. One is enough: what sequences left out do not confirm is shrunk anyway.</summary>
-    public ImmutableArray<double> Penalties { get; init; } = [3e-1];
+    /// <summary>Ridge penalties to choose from, as shares of the inputs' mean second moment. One is enough: what sequences left out do not confirm is shrunk anyway (docs/adr/0011 has what others gave).</summary>
+    public ImmutableArray<double> Penalties { get; init; } = [1];
 
     /// <summary>Share of a projection's error that has to go on sequences left out, rounding included: less is not worth new quants and a bias.</summary>
     public double LeastGain { get; init; } = 0.01;
