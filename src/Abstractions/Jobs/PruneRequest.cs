@@ -217,7 +217,12 @@ public sealed record PruneRequest
 
     public SearchKind Search { get; set; } = SearchKind.Auto;
 
-    public DistanceKind Distance { get; set; } = DistanceKind.JensenShannon;
+    /// <summary>Null = Kullback-Leibler where the surgeon may search, which is what the gate judges and what the surgeon was measured with (docs/results.md), else Jensen-Shannon, which is the paper's.</summary>
+    public DistanceKind? Distance { get; set; }
+
+    /// <summary>The same with the default worked out.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public DistanceKind Measure => Distance ?? (Search is SearchKind.Auto or SearchKind.Surgeon ? DistanceKind.KullbackLeibler : DistanceKind.JensenShannon);
 
     /// <summary>Which positions of the calibration set count.</summary>
     public DistanceTokens DistanceTokens { get; set; } = DistanceTokens.All;

@@ -37,7 +37,7 @@ public static class PruneRequestCheck
             "output_path", request.OutputPath, "another file than the model");
         Check(request.Budget, Expect);
         Expect(Enum.IsDefined(request.Search), "search", request.Search, "one of the searches in docs/pruning.md");
-        Expect(Enum.IsDefined(request.Distance), "distance", request.Distance, "one of the measures in docs/pruning.md");
+        Expect(Enum.IsDefined(request.Measure), "distance", request.Measure, "one of the measures in docs/pruning.md");
         Expect(Enum.IsDefined(request.DistanceTokens), "distance_tokens", request.DistanceTokens, "all or answers");
         Expect(request.TopK is >= 1 and <= 65_536, "top_k", request.TopK, "1 to 65536");
         Expect(Enum.IsDefined(request.Healing), "healing", request.Healing, "none, constant, low_rank, linear, refit or auto");

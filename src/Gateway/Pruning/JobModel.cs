@@ -34,7 +34,8 @@ public sealed record PruneOrder
 
     public SearchKind Search { get; init; } = SearchKind.Auto;
 
-    public DistanceKind Distance { get; init; } = DistanceKind.JensenShannon;
+    /// <summary>Null = what <see cref="PruneRequest.Measure"/> says.</summary>
+    public DistanceKind? Distance { get; init; }
 
     public DistanceTokens DistanceTokens { get; init; } = DistanceTokens.All;
 

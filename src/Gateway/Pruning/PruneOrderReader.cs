@@ -21,7 +21,7 @@ public static partial class PruneOrderReader
         {
             Budget = Budget(body),
             Search = body.Word<SearchKind>("search") ?? SearchKind.Auto,
-            Distance = body.Word<DistanceKind>("distance") ?? DistanceKind.JensenShannon,
+            Distance = body.Word<DistanceKind>("distance"),
             DistanceTokens = body.Word<DistanceTokens>("distance_tokens") ?? DistanceTokens.All,
             TopK = body.Integer("top_k", 1, 65_536) ?? PruneRequest.DefaultTopK,
             Healing = body.Word<HealingKind>("healing") ?? HealingKind.Auto,

@@ -30,16 +30,16 @@ internal sealed class SearchScoring : IDisposable
         var request = context.Request;
         if (request.Scorers.IsDefaultOrEmpty)
         {
-            var alone = GraphMaskScorer.Create(full.Model, units, calibration, request.Distance, options, progress, cancellationToken);
+            var alone = GraphMaskScorer.Create(full.Model, units, calibration, request.Measure, options, progress, cancellationToken);
             return new SearchScoring(alone, alone, alone.IsReferenceCompact, []);
         }
 
-        var own = new ModelBatchScorer(full.Model, units, calibration, request.Distance, options);
+        var own = new ModelBatchScorer(full.Model, units, calibration, request.Measure, options);
         try
         {
             var probe = ScoringHost.ProbeOf(own, cancellationToken);
             progress(1, 1);
-            var opening = ScoreOpening.Of(full.Sha256, units, calibration, request.Distance, options);
+            var opening = ScoreOpening.Of(full.Sha256, units, calibration, request.Measure, options);
             ImmutableArray<HostScorer> hosts = [.. request.Scorers.Select(address => new HostScorer(address, opening, probe, context.Time))];
             return new SearchScoring(new DealtScorer(units, own.Rows, [own, .. hosts], context.Time), own, own.IsReferenceCompact, hosts);
         }

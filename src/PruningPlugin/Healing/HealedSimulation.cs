@@ -43,6 +43,9 @@ internal static class HealedSimulation
             stream.Advance(order, projection is not null, cancellationToken);
             if (projection is not null) stream.Apply(ProjectionWeights.Of(source, mask, projection.Sublayer)!, projection);
             else stream.Apply(healed.Sites.Single(site => site.Sublayer.Order == order), epsilon);
+
+            // Its matrices are garbage that the heap would let grow by far (JobMemory).
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
         }
 
         return stream;

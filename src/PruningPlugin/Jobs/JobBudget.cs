@@ -116,7 +116,7 @@ internal sealed class JobBudget
     }
 
     /// <summary>The distance beyond which no mask passes. Where the measure is no divergence nothing is known.</summary>
-    private double Enough() => BeyondTheGate * _context.Request.Gate.MaxMeanKl * _context.Request.Distance switch
+    private double Enough() => BeyondTheGate * _context.Request.Gate.MaxMeanKl * _context.Request.Measure switch
     {
         DistanceKind.KullbackLeibler => 1,
 

@@ -43,6 +43,8 @@ internal sealed class LeanCandidate : IDisposable
         var candidate = new LeanCandidate(context, full, progress, point, healing.Heal(point.Mask, progress, cancellationToken));
         try
         {
+            // What healing held goes back to the system before the proof takes its own (JobMemory).
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
             candidate.Write(cancellationToken);
             candidate._lean = context.Runtime.Load(new ModelOptions { Path = candidate.Path }, null, cancellationToken);
             return candidate;
@@ -113,7 +115,7 @@ internal sealed class LeanCandidate : IDisposable
     private void Write(CancellationToken cancellationToken)
     {
         _progress.Phase(PrunePhase.Writing, 0, 1);
-        var method = $"{Word(_point.Search)}/{Word(Request.Distance)}";
+        var method = $"{Word(_point.Search)}/{Word(Request.Measure)}";
         var provenance = new Provenance(_full.Sha256, [.. _point.Steps.Select(step => step.Removed)], [.. _point.Steps.Select(step => step.Distance)], method);
         GgufWriter.Write(Rewriters.For(_full.Shape.Architecture).Plan(_full.File, _point.Mask, provenance, _healed), Path, null, cancellationToken);
         _progress.Phase(PrunePhase.Writing, 1, 1);

@@ -59,7 +59,7 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
     {
         ArgumentNullException.ThrowIfNull(request);
         if (request.MemoryBytes is not { } given) return null;
-        var smallest = ReferenceRows.IsCompact(request.Distance, int.MaxValue, 1, 0) ? CompactOf(request) : 2L * request.MaxCalibrationTokens * shape.VocabularySize;
+        var smallest = ReferenceRows.IsCompact(request.Measure, int.MaxValue, 1, 0) ? CompactOf(request) : 2L * request.MaxCalibrationTokens * shape.VocabularySize;
         var plan = Plan(shape, request, leanBytes);
         var elimination = EliminationOf(shape, request, 0);
         var needed = plan.Process + plan.Session + Math.Max(Math.Max(2 * smallest, elimination), Math.Max(plan.Healing, plan.Proof));
@@ -102,7 +102,7 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
     private static long ReferenceOf(ModelShape shape, PruneRequest request, long budget)
     {
         var whole = (long)request.MaxCalibrationTokens * shape.VocabularySize;
-        if (ReferenceRows.IsCompact(request.Distance, request.MaxCalibrationTokens, shape.VocabularySize, budget)) return CompactOf(request);
+        if (ReferenceRows.IsCompact(request.Measure, request.MaxCalibrationTokens, shape.VocabularySize, budget)) return CompactOf(request);
         return 4 * whole <= budget ? 4 * whole : 2 * whole;
     }
 

@@ -24,7 +24,7 @@ internal sealed class PruneOptions
     private readonly Option<FileInfo?> _output = new("--output", "-o") { Description = "The lean model to write [default: MODEL with .lean before .gguf]" };
     private readonly Option<DirectoryInfo?> _work = new("--work") { Description = "Folder of checkpoint and result; the same command resumes from it [default: OUTPUT.work]" };
     private readonly Option<SearchKind?> _search = Word("--search", Plain.Search, "How to search; docs/pruning.md tells each.");
-    private readonly Option<DistanceKind?> _distance = Word("--distance", Plain.Distance, "What is small between near models.");
+    private readonly Option<DistanceKind?> _distance = Word("--distance", Plain.Measure, "What is small between near models; jensen_shannon by default where --search is neither auto nor surgeon.");
     private readonly Option<DistanceTokens?> _tokens = Word("--distance-tokens", Plain.DistanceTokens, "Positions that count.");
     private readonly Option<HealingKind?> _healing = Word("--healing", Plain.Healing, "How what went is made up for.");
     private readonly Option<string?> _grains = new("--grains") { Description = "Moves, with commas between: block,sublayer,kv_group,ffn_slice [default: all of them]" };
@@ -68,7 +68,7 @@ internal sealed class PruneOptions
         {
             JobId = Path.GetFileNameWithoutExtension(output), ModelPath = model, OutputPath = output, WorkFolder = work, Budget = budget,
             CalibrationPath = Path.Combine(work, "calibration.jsonl"), HeldOutPath = Path.Combine(work, "held-out.jsonl"),
-            Search = parsed.GetValue(_search) ?? Plain.Search, Distance = parsed.GetValue(_distance) ?? Plain.Distance,
+            Search = parsed.GetValue(_search) ?? Plain.Search, Distance = parsed.GetValue(_distance),
             DistanceTokens = parsed.GetValue(_tokens) ?? Plain.DistanceTokens, Healing = parsed.GetValue(_healing) ?? Plain.Healing,
             Grains = [.. Parts(parsed.GetValue(_grains)).Select(name => Named<PruneGrain>("--grains", name))],
             Keep = [.. Parts(parsed.GetValue(_keep))], Only = parsed.GetValue(_only) is { } kind ? Named<SublayerKind>("--only", kind) : null,

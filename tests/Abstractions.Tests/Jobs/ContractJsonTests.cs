@@ -10,10 +10,20 @@ public class ContractJsonTests
         JobId = "j1", ModelPath = "/m.gguf", OutputPath = "/o.gguf", WorkFolder = "/w", CalibrationPath = "/c", HeldOutPath = "/h", Budget = new PruneBudget(Sublayers: 4),
     };
 
+    /// <summary>The surgeon by what the gate judges, all others by the paper's measure.</summary>
+    [Theory]
+    [InlineData(SearchKind.Auto, null, DistanceKind.KullbackLeibler)]
+    [InlineData(SearchKind.Surgeon, null, DistanceKind.KullbackLeibler)]
+    [InlineData(SearchKind.Paper, null, DistanceKind.JensenShannon)]
+    [InlineData(SearchKind.RacingGreedy, null, DistanceKind.JensenShannon)]
+    [InlineData(SearchKind.Auto, DistanceKind.Angular, DistanceKind.Angular)]
+    public void Where_no_distance_is_asked_for_the_search_decides(SearchKind search, DistanceKind? asked, DistanceKind measured) =>
+        Assert.Equal(measured, (Request with { Search = search, Distance = asked }).Measure);
+
     [Fact]
     public void A_request_is_snake_case_and_comes_back()
     {
-        var json = JsonSerializer.Serialize(Request with { Search = SearchKind.LazyGreedy, Keep = ["attn:0"], Grains = [PruneGrain.KvGroup, PruneGrain.FfnSlice] }, ContractJson.Default.PruneRequest);
+        var json = JsonSerializer.Serialize(Request with { Search = SearchKind.LazyGreedy, Distance = DistanceKind.JensenShannon, Keep = ["attn:0"], Grains = [PruneGrain.KvGroup, PruneGrain.FfnSlice] }, ContractJson.Default.PruneRequest);
         Assert.Contains("\"job_id\":\"j1\"", json, StringComparison.Ordinal);
         Assert.Contains("\"search\":\"lazy_greedy\"", json, StringComparison.Ordinal);
         Assert.Contains("\"grains\":[\"kv_group\",\"ffn_slice\"]", json, StringComparison.Ordinal);

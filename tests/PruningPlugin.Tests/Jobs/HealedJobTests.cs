@@ -97,7 +97,7 @@ public sealed class HealedJobTests : IDisposable
         Assert.Equal(8, result.Evaluations);
         using var full = GgufFile.Open(Request.ModelPath);
         using var lean = GgufFile.Open(Request.OutputPath);
-        Assert.Equal("surgeon/jensen_shannon", lean.Model.Get("finercut.method").GetText());
+        Assert.Equal("surgeon/kullback_leibler", lean.Model.Get("finercut.method").GetText());
         long Blocks(GgufFile file) => file.Model.Tensors.Where(tensor => tensor.Name.StartsWith("blk.", StringComparison.Ordinal)).Sum(tensor => tensor.ByteCount);
         Assert.InRange(Blocks(lean) / (double)Blocks(full), 0.68, 0.76);
         var widths = lean.Model.GetInt32s("deci.feed_forward_length", 4);
