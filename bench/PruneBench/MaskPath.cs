@@ -48,12 +48,15 @@ internal sealed class SearchedPath : IMaskPath
 
     public UnitCosts Bytes { get; }
 
+    /// <summary>For searches that go by the number of units, whatever their size.</summary>
+    public static UnitCosts EachCountsOne(UnitMap units) => new(units, [.. Enumerable.Repeat(1L, units.Count)], [.. Enumerable.Repeat(0L, units.Parts.Length)]);
+
     public CutMask Reached(long least)
     {
         var units = _scorer.Units;
         var byCount = _row.Search == "paper";
         var problem = new SearchProblem(
-            Moves.Of(units, _row.Grains, new HashSet<Sublayer>()), byCount ? new UnitCosts(units, [.. Enumerable.Repeat(1L, units.Count)], [.. Enumerable.Repeat(0L, units.Parts.Length)]) : Bytes,
+            Moves.Of(units, _row.Grains, new HashSet<Sublayer>()), byCount ? EachCountsOne(units) : Bytes,
             byCount ? new SearchBudget(units.Count - 1, null) : new SearchBudget(null, least), false);
         var journal = _source.Journal(_name);
         using var enough = new CancellationTokenSource();

@@ -30,7 +30,7 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
     /// <param name="rows">paper, lazy, racing: so many sublayers, without healing. surgeon: the bytes of the row before, healed on the same tokens, its whole time.</param>
     public void Run(ImmutableArray<TokenSequence> traffic, int tokens, int count, IReadOnlyList<string> rows)
     {
-        using var file = GgufFile.Open(path);
+        using var file = GgufShards.Open(path);
         var shape = ModelShapeReader.Read(file.Model);
         var units = FileUnits.Sublayers(file.Model, shape);
         var bytes = FileUnits.Costs(file.Model, units);
@@ -42,12 +42,12 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
         Console.WriteLine($"naive: {naive:F2} s a candidate (write, load, full pass; mean of {NaiveSamples}), {needed} candidates: {naive * needed:F0} s");
         Console.WriteLine("| search | evaluations | seconds | naive/this | removed MB | healing adds MB | held-out KL | top-1 |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|");
-        var problem = new SearchProblem(candidates, new UnitCosts(units, [.. Enumerable.Repeat(1L, units.Count)], [.. Enumerable.Repeat(0L, units.Parts.Length)]), new SearchBudget(count, null), false);
+        var problem = new SearchProblem(candidates, SearchedPath.EachCountsOne(units), new SearchBudget(count, null), false);
         var removed = 0L;
         foreach (var name in rows)
         {
             var clock = Stopwatch.StartNew();
-            var found = name == "surgeon" ? Surgeon(calibration, removed) : Counted(name, calibration, problem, bytes);
+            var found = name == "surgeon" ? Surgeon(file, calibration, removed) : Counted(name, calibration, problem, bytes);
             var seconds = clock.Elapsed.TotalSeconds;
             removed = found.Bytes;
             var proof = Prove(file, found, heldOut);
@@ -69,17 +69,16 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
     }
 
     /// <summary>As a job by default does it, but for the tokens that healing is fitted on.</summary>
-    private Found Surgeon(CalibrationSet calibration, long bytes)
+    private Found Surgeon(GgufShards file, CalibrationSet calibration, long bytes)
     {
-        using var shards = GgufShards.Open(path);
-        using var masks = new SurgeonPath(new MaskSource(model, shards, calibration, _options, Directory.CreateTempSubdirectory("prunebench-").FullName));
+        using var masks = new SurgeonPath(new MaskSource(model, file, calibration, _options, Directory.CreateTempSubdirectory("prunebench-").FullName));
         var mask = masks.Reached(bytes);
-        var healed = new Healer(model, shards, mask, new HealingOptions(ProjectionHealing.Weights, HealingOptions.LargestRank, true, threads)).Heal(
+        var healed = new Healer(model, file, mask, new HealingOptions(ProjectionHealing.Weights, HealingOptions.LargestRank, true, threads)).Heal(
             calibration, null, (done, of) => Console.Error.Write($"\rhealing: {done} of {of}   "), default);
         return new Found(mask, healed, mask.Units.Parts.Length, masks.Bytes.Bytes(mask));
     }
 
-    private double Naive(GgufFile file, UnitMap units, CalibrationSet calibration)
+    private double Naive(GgufShards file, UnitMap units, CalibrationSet calibration)
     {
         var batches = TokenBatches.Pack(calibration, _options.BatchTokens(model.Info.VocabularySize));
         var clock = Stopwatch.StartNew();
@@ -93,16 +92,15 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
         return clock.Elapsed.TotalSeconds / NaiveSamples;
     }
 
-    private ProofFigures Prove(GgufFile file, Found found, CalibrationSet heldOut)
+    private ProofFigures Prove(GgufShards file, Found found, CalibrationSet heldOut)
     {
-        using var shards = GgufShards.Open(path);
         using var lean = Write(file, found.Mask, found.Healed);
-        var proof = FileProof.Run(model, lean.Model, new HealedMask(found.Mask, found.Healed, shards), heldOut, _options, (_, _) => { }, CancellationToken.None);
+        var proof = FileProof.Run(model, lean.Model, new HealedMask(found.Mask, found.Healed, file), heldOut, _options, (_, _) => { }, CancellationToken.None);
         if (found.Healed.IsEmpty && proof.MaxDifference != 0) Console.WriteLine($"mask and file differ by {proof.MaxDifference}");
         return proof;
     }
 
-    private static LeanFile Write(GgufFile file, CutMask mask, HealedModel healed)
+    private static LeanFile Write(GgufShards file, CutMask mask, HealedModel healed)
     {
         var path = Path.Combine(Path.GetTempPath(), $"prunebench-{Environment.ProcessId}.gguf");
         GgufWriter.Write(Rewriters.For(mask.Units.Shape.Architecture).Plan(file, mask, new Provenance(new string('0', 64), [], [], "bench"), healed), path);

@@ -27,6 +27,7 @@ public sealed class PackingRewriter(string architecture) : IArchitectureRewriter
         if (blocks.Length == 0) throw new UnsupportedModelException("The mask removes every sublayer: no model is left.");
         var whole = blocks.All(block => block is { Attention: not null, Ffn: not null }) && mask.Units.Shape.Sublayers().All(sublayer => mask.IsGone(sublayer) || !mask.IsTouched(sublayer));
         if (whole && healed.IsEmpty) return BlockRewriter.Plan(source, blocks, provenance);
+
         // llama.cpp makes no context without any KV memory: where no attention is left, a block with a head of zeros goes before.
         if (blocks[0].Linear is not null && blocks.All(block => block.Attention is null)) blocks = blocks.Insert(0, new PackedBlock(null, null));
         var counts = blocks.Select((block, index) => CountsOf(block, index == 0 || !HasAttentionFree(form), mask)).ToArray();
