@@ -71,11 +71,19 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
     /// <summary>As a job by default does it, but for the tokens that healing is fitted on.</summary>
     private Found Surgeon(GgufShards file, CalibrationSet calibration, long bytes)
     {
-        using var masks = new SurgeonPath(new MaskSource(model, file, calibration, _options, Directory.CreateTempSubdirectory("prunebench-").FullName));
-        var mask = masks.Reached(bytes);
-        var healed = new Healer(model, file, mask, new HealingOptions(ProjectionHealing.Weights, HealingOptions.LargestRank, true, threads)).Heal(
-            calibration, null, (done, of) => Console.Error.Write($"\rhealing: {done} of {of}   "), default);
-        return new Found(mask, healed, mask.Units.Parts.Length, masks.Bytes.Bytes(mask));
+        var folder = Directory.CreateTempSubdirectory("prunebench-").FullName;
+        try
+        {
+            using var masks = new SurgeonPath(new MaskSource(model, file, calibration, _options, folder));
+            var mask = masks.Reached(bytes);
+            var healed = new Healer(model, file, mask, HealingOptions.Auto(mask.Units.Shape.EmbeddingLength, threads)).Heal(
+                calibration, null, (done, of) => Console.Error.Write($"\rhealing: {done} of {of}   "), default);
+            return new Found(mask, healed, mask.Units.Parts.Length, masks.Bytes.Bytes(mask));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     private double Naive(GgufShards file, UnitMap units, CalibrationSet calibration)

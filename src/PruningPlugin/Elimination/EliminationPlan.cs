@@ -4,6 +4,7 @@ using FinerCut.Gguf;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Healing;
+using FinerCut.Pruning.Memory;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Pruning.Searches;
 using FinerCut.Pruning.Shapes;
@@ -55,7 +56,7 @@ internal sealed record EliminationPlan(UnitMap Units, ImmutableArray<UnitError> 
                 moments.Remove(sublayer);
 
                 // Matrices of the last one are garbage that the heap would let grow by far (JobMemory).
-                GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
+                FreedMemory.GiveBack();
                 progress(++done, all);
             }
         }

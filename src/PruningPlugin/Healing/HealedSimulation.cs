@@ -1,6 +1,7 @@
 using FinerCut.Calibration;
 using FinerCut.Gguf;
 using FinerCut.Masks;
+using FinerCut.Pruning.Memory;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Runtime;
 
@@ -45,7 +46,7 @@ internal static class HealedSimulation
             else stream.Apply(healed.Sites.Single(site => site.Sublayer.Order == order), epsilon);
 
             // Its matrices are garbage that the heap would let grow by far (JobMemory).
-            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
+            FreedMemory.GiveBack();
         }
 
         return stream;

@@ -3,6 +3,7 @@ using System.Numerics.Tensors;
 using FinerCut.Calibration;
 using FinerCut.Gguf;
 using FinerCut.Masks;
+using FinerCut.Pruning.Memory;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Runtime;
 
@@ -39,7 +40,7 @@ internal sealed class Healer(ILlamaModel model, GgufShards source, CutMask mask,
             progress(done, sublayers.Length);
 
             // Matrices of the last fit are garbage that the heap would let grow by far (JobMemory).
-            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
+            FreedMemory.GiveBack();
             var sublayer = sublayers[done];
             full.Advance(sublayer.Order, null, cancellationToken);
             var weights = options.Projections == ProjectionHealing.None ? null : ProjectionWeights.Of(source, mask, sublayer);

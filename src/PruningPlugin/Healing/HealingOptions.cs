@@ -25,6 +25,9 @@ internal sealed record HealingOptions(ProjectionHealing Projections, int MaxRank
 
     public const int LargestRank = 96;
 
+    /// <summary>As a job heals where nothing else is asked for: a removed sublayer gives the bytes of its smallest map.</summary>
+    public static HealingOptions Auto(int embedding, int threads) => new(ProjectionHealing.Weights, LargestRank, true, threads) { Linear = true, BytesASite = LowRankSite.BytesOf(embedding, RankStep) };
+
     /// <summary>Whether a full linear map may stand in a removed attention's place, where that is worth more than one of low rank.</summary>
     public bool Linear { get; init; }
 

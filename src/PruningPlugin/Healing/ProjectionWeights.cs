@@ -21,16 +21,16 @@ internal sealed class ProjectionWeights
     /// <summary>[channels gone × rows].</summary>
     private readonly float[] _lost;
 
+    /// <param name="data">The tensor's.</param>
     /// <param name="kept">The kept columns' blocks; null where columns were cut through blocks.</param>
     /// <param name="weights">The kept columns, [rows × channels kept].</param>
-    /// <param name="lost">The others, [rows × channels gone].</param>
-    private ProjectionWeights(Sublayer sublayer, GgufTensorInfo tensor, ImmutableArray<int> channels, byte[]? kept, float[] weights, float[] lost)
+    private ProjectionWeights(Sublayer sublayer, GgufTensorInfo tensor, ReadOnlySpan<byte> data, ImmutableArray<int> channels, byte[]? kept, float[] weights)
     {
         Sublayer = sublayer;
         Channels = channels;
         _tensor = tensor;
         _gone = [.. Enumerable.Range(0, (int)tensor.Columns).Except(channels)];
-        _lost = Transposed(lost, _gone.Length, Rows);
+        _lost = Transposed(Gathered(tensor, data, _gone), _gone.Length, Rows);
         _kept = kept;
         _weights = Transposed(weights, channels.Length, Rows);
     }
@@ -60,11 +60,9 @@ internal sealed class ProjectionWeights
         ImmutableArray<int> channels = [.. Enumerable.Range(0, (int)tensor.Columns).Where(channel => !gone.Any(range => channel >= range.Start && channel < range.End))];
         var info = GgmlTypes.Of(tensor.Type);
         var data = file.Data(tensor);
-        ImmutableArray<int> left = [.. Enumerable.Range(0, (int)tensor.Columns).Except(channels)];
-        var lost = Gathered(tensor, data, left);
         if (gone.Any(range => range.Start % info.BlockSize != 0 || (range.End % info.BlockSize != 0 && range.End != tensor.Columns)))
         {
-            return channels.Length % info.BlockSize == 0 ? new ProjectionWeights(sublayer, tensor, channels, null, Gathered(tensor, data, channels), lost) : null;
+            return channels.Length % info.BlockSize == 0 ? new ProjectionWeights(sublayer, tensor, data, channels, null, Gathered(tensor, data, channels)) : null;
         }
 
         var kept = new byte[tensor.Shape[1] * channels.Length / info.BlockSize * info.TypeSize];
@@ -80,7 +78,7 @@ internal sealed class ProjectionWeights
 
         var weights = new float[channels.Length * (int)tensor.Shape[1]];
         GgmlDecoder.Decode(tensor.Type, kept, weights);
-        return new ProjectionWeights(sublayer, tensor, channels, kept, weights, lost);
+        return new ProjectionWeights(sublayer, tensor, data, channels, kept, weights);
     }
 
     /// <summary>The inputs of the kept channels, [tokens × channels kept].</summary>

@@ -39,14 +39,11 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
         if (!Heals) return HealedModel.None;
         progress.HealingBegins();
         var (set, generated) = FitSet(progress, cancellationToken);
-        var options = new HealingOptions(
-            Fits ? ProjectionHealing.Weights : ProjectionHealing.Biases,
-            HasSites ? HealingOptions.LargestRank : 0,
-            true,
-            context.Threads)
+        var options = HealingOptions.Auto(full.Shape.EmbeddingLength, context.Threads) with
         {
+            Projections = Fits ? ProjectionHealing.Weights : ProjectionHealing.Biases,
+            MaxRank = HasSites ? HealingOptions.LargestRank : 0,
             Linear = Request.Healing is HealingKind.Linear or HealingKind.Auto,
-            BytesASite = SiteBytes,
         };
         var journal = new HealingJournal(Path.Combine(Request.WorkFolder, folder), Fingerprint(mask, set));
         return new Healer(full.Model, full.File, mask, options).Heal(

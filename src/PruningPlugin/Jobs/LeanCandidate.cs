@@ -5,6 +5,7 @@ using FinerCut.Jobs;
 using FinerCut.Pruning.Budgets;
 using FinerCut.Pruning.Gates;
 using FinerCut.Pruning.Healing;
+using FinerCut.Pruning.Memory;
 using FinerCut.Pruning.Proofs;
 using FinerCut.Pruning.Reports;
 using FinerCut.Pruning.Rewriting;
@@ -44,7 +45,7 @@ internal sealed class LeanCandidate : IDisposable
         try
         {
             // What healing held goes back to the system before the proof takes its own (JobMemory).
-            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
+            FreedMemory.GiveBack();
             candidate.Write(cancellationToken);
             candidate._lean = context.Runtime.Load(new ModelOptions { Path = candidate.Path }, null, cancellationToken);
             return candidate;

@@ -68,7 +68,7 @@ internal sealed class PruneJob : IDisposable
         var search = new SearchPhase(_context, _full, _traffic.Calibration, _progress).Run(healing.Costs, healing.Fits, cancellationToken);
 
         // Reference and states are most of what a job holds: back to the system before healing and proof take theirs (JobMemory).
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
+        FreedMemory.GiveBack();
         var result = new PruneResult
         {
             JobId = Request.JobId,

@@ -91,6 +91,11 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
             journal.Save();
             throw;
         }
+        finally
+        {
+            // The progress outlives the search, and must not keep its reference and states.
+            progress.OnStep = null;
+        }
     }
 
     private static ImmutableArray<PruneGrain> GrainsOf(PruneRequest request) => request switch
@@ -128,7 +133,7 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
         notes.Add("Distances of the steps are the surgeon's predictions of the healed model's (docs/pruning.md); the gate's figures are measured.");
 
         // The moments were most of what was held.
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
+        FreedMemory.GiveBack();
         return made;
     }
 
