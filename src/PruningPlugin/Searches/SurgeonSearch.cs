@@ -12,7 +12,7 @@ public readonly record struct UnitError(double Fitted, double Plain);
 /// The optimal brain surgeon over a whole model. How much a sublayer's error grows unit by unit, each followed by a fit of what is left, is known beforehand
 /// from second moments; how much the model's output minds an error there is scored once for each sublayer, on a part of it: distances grow with the square of
 /// small errors. The product is what each next unit costs, and units go by cost for each byte. So it takes one evaluation a sublayer,
-/// whatever the budget. Its steps' distances are predictions of the healed model's, not scores of the masks, which nobody is going to run.
+/// whatever the budget; what the last unit leaves unneeded for the budget comes back. Its steps' distances are predictions of the healed model's, not scores of the masks, which nobody is going to run.
 /// </summary>
 /// <param name="errors">Of every unit; a sublayer's units go in the order of the unit map.</param>
 public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
@@ -36,19 +36,12 @@ public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
         run.Rebase();
         run.Prepare(queues.Select(queue => CutMask.Of(run.Mask.Units, ProbeOf(queue))), TokenShare);
         double[] harm = [.. queues.Select(queue => Sensitivity(run, queue))];
-        var next = new int[queues.Length];
-        var mask = run.Mask;
-        double[] prices = [.. queues.Select((queue, at) => Price(problem, mask, queue, harm[at]))];
-        var (taken, distance) = (new List<int>(), 0.0);
-        while (!problem.IsDone(mask, distance))
+        var (mask, taken, distance) = (run.Mask, new List<int>(), 0.0);
+        foreach (var (unit, harmed) in Chosen(problem, mask, queues, harm))
         {
-            var best = Enumerable.Range(0, queues.Length).Where(at => double.IsFinite(prices[at])).DefaultIfEmpty(-1).MinBy(at => at < 0 ? 0 : prices[at]);
-            if (best < 0 || mask.Count + 1 >= scorer.Units.Count) break;
-            var unit = queues[best][next[best]++];
             mask = mask.With(unit);
             taken.Add(unit);
-            distance += harm[best] * errors[unit].Fitted;
-            prices[best] = Price(problem, mask, queues[best].AsSpan(next[best]), harm[best]);
+            distance += harmed;
             if (problem.Budget.ShareReached(mask, problem.Costs) < (run.Steps.Count + 1.0) / Steps) continue;
             Step(run, mask, taken, distance);
         }
@@ -56,6 +49,39 @@ public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
         if (taken.Count > 0) Step(run, mask, taken, distance);
         run.End();
         return run.Steps;
+    }
+
+    /// <summary>Units in the order in which they go, with what each adds to the distance.</summary>
+    private List<(int Unit, double Distance)> Chosen(SearchProblem problem, CutMask mask, int[][] queues, double[] harm)
+    {
+        var (next, units) = (new int[queues.Length], mask.Units.Count);
+        double[] prices = [.. queues.Select((queue, at) => Price(problem, mask, queue, harm[at]))];
+        var (chosen, distance) = (new List<(int Unit, double Distance)>(), 0.0);
+        while (!problem.IsDone(mask, distance))
+        {
+            var best = Enumerable.Range(0, queues.Length).Where(at => double.IsFinite(prices[at])).DefaultIfEmpty(-1).MinBy(at => at < 0 ? 0 : prices[at]);
+            if (best < 0 || mask.Count + 1 >= units) return chosen;
+            var unit = queues[best][next[best]++];
+            mask = mask.With(unit);
+            chosen.Add((unit, harm[best] * errors[unit].Fitted));
+            distance += chosen[^1].Distance;
+            prices[best] = Price(problem, mask, queues[best].AsSpan(next[best]), harm[best]);
+        }
+
+        // The last unit overshoots the budget: what is not needed for it comes back, what costs most first.
+        while (Spared() is var spared and >= 0)
+        {
+            var at = chosen.FindIndex(choice => choice.Unit == queues[spared][next[spared] - 1]);
+            next[spared]--;
+            mask = mask.Without(chosen[at].Unit);
+            distance -= chosen[at].Distance;
+            chosen.RemoveAt(at);
+        }
+
+        return chosen;
+
+        int Spared() => Enumerable.Range(0, queues.Length).Where(at => next[at] > 0 && chosen.Count > 1 && problem.IsDone(mask.Without(queues[at][next[at] - 1]), distance))
+            .DefaultIfEmpty(-1).MaxBy(at => at < 0 ? 0 : harm[at] * errors[queues[at][next[at] - 1]].Fitted);
     }
 
     /// <summary>Each sublayer's units that may go, in their order, up to the first that must stay.</summary>

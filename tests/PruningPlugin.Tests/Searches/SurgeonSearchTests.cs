@@ -57,6 +57,26 @@ public class SurgeonSearchTests
         Assert.Equal(2, steps[^1].Mask.Count);
     }
 
+    /// <summary>A large unit goes last, and then a small one before it need not have gone.</summary>
+    [Fact]
+    public void What_the_budget_does_not_need_comes_back()
+    {
+        ImmutableArray<UnitError> errors = [.. Enumerable.Range(0, Units.Count).Select(unit => Units.UnitAt(unit) switch
+        {
+            { Sublayer: { Block: 0, Kind: SublayerKind.Ffn }, Index: 0 } => new UnitError(0.1, 1),
+            { Sublayer: { Block: 1, Kind: SublayerKind.Ffn }, Index: 0 } => new UnitError(0.2, 1),
+            { Sublayer: { Block: 2, Kind: SublayerKind.Attention }, Index: 0 } => new UnitError(1.5, 1),
+            _ => new UnitError(100, 1),
+        })];
+        var small = UnitCosts.Even(Units).Bytes(CutMask.Of(Units, [Units.IndexOf(new Unit(new Sublayer(0, SublayerKind.Ffn), 0))]));
+        var large = UnitCosts.Even(Units).Bytes(CutMask.Of(Units, [Units.IndexOf(new Unit(new Sublayer(2, SublayerKind.Attention), 0))]));
+        Assert.True(large > small);
+        var steps = new SurgeonSearch(errors).Run(Problem(small + large), new Landscape(Units, mask => mask.Count), new Witness(), CancellationToken.None);
+        Assert.Equal("ffn:0/slice0 attn:2/kv0", $"{steps[^1].Mask}");
+        Assert.Equal(1.6, steps[^1].Distance, 1e-9);
+        Assert.Equal(steps[^1].Mask.Removed(), steps.SelectMany(step => step.Removed.Units).Order());
+    }
+
     [Fact]
     public void What_must_stay_stays_and_the_same_scores_make_the_same_steps()
     {
