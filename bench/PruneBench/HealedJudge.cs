@@ -36,7 +36,7 @@ internal sealed class HealedJudge
         }, default);
     }
 
-    /// <summary>Columns of a table: KL with its 95 % interval over conversations, top-1, NLL (the full model's); the same of text unlike the traffic, without interval.</summary>
+    /// <summary>Columns of a table: KL with its 95 % interval over conversations, top-1, NLL (the full model's); of text unlike the traffic its KL, and what its NLL grows by over the full model's with its interval over pieces.</summary>
     public string Of(CutMask mask, HealedModel healed)
     {
         var batches = TokenBatches.Pack(_set, _options.BatchTokens(_model.Info.VocabularySize));
@@ -60,9 +60,10 @@ internal sealed class HealedJudge
             for (var row = 0; row < next.Length; row++) sums[of[row]] += figures[row];
         }, default);
         var kl = Bootstrap.Mean([.. sums[.._traffic].Select(sum => (sum.Kl, (int)sum.Tokens))], 0.95, 1);
+        var added = Bootstrap.Mean([.. sums[_traffic..].Select(sum => (sum.Nll - sum.Full, (int)sum.Tokens))], 0.95, 1);
         var (traffic, other) = (sums[.._traffic].Aggregate((a, b) => a + b), sums[_traffic..].Aggregate((a, b) => a + b));
         return FormattableString.Invariant(
-            $"{kl.Mean:F3} [{kl.Low:F3}, {kl.High:F3}] | {traffic.Top1 / traffic.Tokens:P1} | {traffic.Nll / traffic.Tokens:F3} ({traffic.Full / traffic.Tokens:F3}) | {other.Kl / other.Tokens:F3} | {other.Nll / other.Tokens:F3} ({other.Full / other.Tokens:F3})");
+            $"{kl.Mean:F3} [{kl.Low:F3}, {kl.High:F3}] | {traffic.Top1 / traffic.Tokens:P1} | {traffic.Nll / traffic.Tokens:F3} ({traffic.Full / traffic.Tokens:F3}) | {other.Kl / other.Tokens:F3} | {added.Mean:F3} [{added.Low:F3}, {added.High:F3}]");
     }
 
     /// <summary>Sums over tokens.</summary>

@@ -19,6 +19,7 @@ using FinerCut.Runtime.Native;
 // PruneBench TRAFFIC.jsonl table FOLDER TOKENS FIT-TOKENS ROW...  the surgeon and baselines at 5, 10, 20 and 30 % of the blocks' bytes, not healed and (FIT-TOKENS > 0) healed; run again it goes on
 // TRAFFIC.jsonl is made (88 prompts × 2, some minutes) where it is missing.
 // FINERCUT_BENCH_THREADS: on a machine that others use, ggml's threads wait for each other at every node; one thread then is faster.
+// FINERCUT_BENCH_SHARES: of the table, "0.05 0.1 0.2 0.3" where it is not set.
 var threads = int.Parse(Environment.GetEnvironmentVariable("FINERCUT_BENCH_THREADS") ?? $"{Environment.ProcessorCount}");
 var path = Path.Combine(FindRepository(), "models", "SmolLM2-135M-Instruct.Q4_1.gguf");
 using var model = NativeRuntime.Open().Load(new ModelOptions { Path = path }, null, CancellationToken.None);

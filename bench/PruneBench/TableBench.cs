@@ -19,7 +19,11 @@ namespace FinerCut.PruneBench;
 /// <param name="folder">Scores, fits, texts and figures.</param>
 internal sealed class TableBench(ILlamaModel model, string path, int threads, string folder)
 {
-    private static readonly double[] Shares = [0.05, 0.1, 0.2, 0.3];
+    private const int HeldOutTokens = 2560;
+    private const int OtherPieces = 16;
+
+    private static readonly double[] Shares =
+        [.. (Environment.GetEnvironmentVariable("FINERCUT_BENCH_SHARES") ?? "0.05 0.1 0.2 0.3").Split(' ').Select(share => double.Parse(share, CultureInfo.InvariantCulture))];
 
     /// <param name="tokens">Of calibration traffic, that masks are found on.</param>
     /// <param name="fitTokens">That healing is fitted on, half of them general text where they are more than calibration has; 0 = nothing is healed.</param>
@@ -29,12 +33,12 @@ internal sealed class TableBench(ILlamaModel model, string path, int threads, st
         Directory.CreateDirectory(folder);
         using var file = GgufShards.Open(path);
         var options = new ScoringOptions(threads);
-        var (calibration, heldOut) = ChatTraffic.Split(traffic, tokens, 1280, 256);
-        var judge = new Lazy<HealedJudge>(() => new HealedJudge(model, file, heldOut, HealTrials.General(model, path, 4), options));
+        var (calibration, heldOut) = ChatTraffic.Split(traffic, tokens, HeldOutTokens, 256);
+        var judge = new Lazy<HealedJudge>(() => new HealedJudge(model, file, heldOut, Other(), options));
         var fit = new Lazy<CalibrationSet>(() => FitSet(calibration, fitTokens));
         double all = ModelShapeReader.Read(file.Model) is var shape ? shape.Sublayers().Sum(shape.BytesOf) : 0;
         Console.WriteLine($"{calibration.TokenCount} calibration tokens in {calibration.Sequences.Length} conversations, {heldOut.TokenCount} held out in {heldOut.Sequences.Length}; {all / 1e6:F1} MB of blocks");
-        Console.WriteLine("| masks | share | healing | removed | KL | top-1 | NLL (full) | other text: KL | its NLL (full) |");
+        Console.WriteLine("| masks | share | healing | removed | KL | top-1 | NLL (full) | other text: KL | NLL it adds |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
         foreach (var name in rows)
         {
@@ -61,7 +65,7 @@ internal sealed class TableBench(ILlamaModel model, string path, int threads, st
     private HealedModel Healed(GgufShards file, CutMask mask, CalibrationSet fit, string place)
     {
         var clock = Stopwatch.StartNew();
-        return new Healer(model, file, mask, new HealingOptions(ProjectionHealing.Weights, HealingOptions.LargestRank, true, threads)).Heal(
+        return new Healer(model, file, mask, HealingOptions.Auto(mask.Units.Shape.EmbeddingLength, threads)).Heal(
             fit, new HealingJournal(place, $"{mask} {fit.TokenCount}"), (done, of) => Console.Error.Write($"\r{Path.GetFileName(place)}: {done} of {of}, {clock.Elapsed.TotalSeconds:F0} s   "), default);
     }
 
@@ -84,6 +88,9 @@ internal sealed class TableBench(ILlamaModel model, string path, int threads, st
         var texts = ChatTraffic.Load(Path.Combine(folder, $"{what} {tokens}.jsonl"), () => make(done => Console.Error.Write($"\r{what}: {done} tokens of {tokens}   ")));
         return texts.TakeWhile((_, index) => texts.Take(index).Sum(text => text.Tokens.Length) < tokens);
     }
+
+    /// <summary>Kept, since the documents that it is taken from change.</summary>
+    private CalibrationSet Other() => new("other", ChatTraffic.Load(Path.Combine(folder, $"other {OtherPieces}.jsonl"), () => HealTrials.General(model, path, OtherPieces).Sequences));
 
     private static string Kept(string path, Func<string> make)
     {

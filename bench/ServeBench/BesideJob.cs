@@ -12,7 +12,13 @@ namespace FinerCut.ServeBench;
 /// </summary>
 internal static class BesideJob
 {
-    private const int Conversations = 24;
+    private const int Conversations = 8;
+
+    /// <summary>More than one turn asks, so that none asks what another did.</summary>
+    private const int AsksATurn = 1000;
+
+    /// <summary>Longer than some evaluations of the job, so that a turn sees it decode and not only begin.</summary>
+    private static readonly TimeSpan Turn = TimeSpan.FromSeconds(60);
 
     /// <param name="streams">Answered at once.</param>
     /// <param name="rounds">Of each kind.</param>
@@ -30,10 +36,10 @@ internal static class BesideJob
             var evaluations = 0;
             for (var round = 0; round < rounds; round++)
             {
-                alone.AddRange(await GapsAsync(target, load, streams, round));
+                alone.AddRange(await GapsAsync(target, load, streams, round * AsksATurn));
                 await using var job = await Job.StartAsync(folder, stop);
                 var before = job.Evaluations;
-                beside.AddRange(await GapsAsync(target, load, streams, round + 1000));
+                beside.AddRange(await GapsAsync(target, load, streams, (rounds + round) * AsksATurn));
                 evaluations += job.Evaluations - before;
             }
 
@@ -53,8 +59,14 @@ internal static class BesideJob
         }
     }
 
-    private static async Task<double[]> GapsAsync(HttpTarget target, Load load, int streams, int round) =>
-        [.. (await target.RunAsync(load.Ask(MeasureKind.Decode, streams, round))).Gaps.Select(gap => gap.TotalMilliseconds)];
+    /// <summary>One turn's, its streams asked again and again.</summary>
+    private static async Task<List<double>> GapsAsync(HttpTarget target, Load load, int streams, int first)
+    {
+        List<double> gaps = [];
+        var clock = Stopwatch.StartNew();
+        for (var at = 0; clock.Elapsed < Turn; at++) gaps.AddRange((await target.RunAsync(load.Ask(MeasureKind.Decode, streams, first + at))).Gaps.Select(gap => gap.TotalMilliseconds));
+        return gaps;
+    }
 
     private static double At(List<double> sorted, double share) => sorted[Math.Min(sorted.Count - 1, (int)Math.Ceiling(share * sorted.Count) - 1)];
 
