@@ -38,17 +38,11 @@ switch (args[1])
     case "table":
         new TableBench(model, path, threads, args[2]).Run(traffic, Number(3, 4000), Number(4, 0), args[5..]);
         break;
-    case "trial":
-        HealTrials.Run(model, path, threads, traffic, args);
-        break;
-    case "heal":
-        new HealBench(model, path, threads).Masks(traffic, args[3], args[2], Number(4, 512), Number(5, 200));
-        break;
     case "curve":
         new CurveBench(model, path, threads).Run(traffic, Number(2, 1024), Number(3, 1536), double.Parse(args[4], CultureInfo.InvariantCulture), Number(5, 300), args[6..]);
         break;
     default:
-        Console.Error.WriteLine("Expected traffic, search, curve, table, heal or trial.");
+        Console.Error.WriteLine("Expected traffic, search, curve or table.");
         return 2;
 }
 

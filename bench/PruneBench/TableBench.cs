@@ -89,8 +89,13 @@ internal sealed class TableBench(ILlamaModel model, string path, int threads, st
         return texts.TakeWhile((_, index) => texts.Take(index).Sum(text => text.Tokens.Length) < tokens);
     }
 
-    /// <summary>Kept, since the documents that it is taken from change.</summary>
-    private CalibrationSet Other() => new("other", ChatTraffic.Load(Path.Combine(folder, $"other {OtherPieces}.jsonl"), () => HealTrials.General(model, path, OtherPieces).Sequences));
+    /// <summary>Pieces of this repository's documentation: text unlike the traffic, and unlike what the model writes itself. Kept, since documents change.</summary>
+    private CalibrationSet Other() => new("other", ChatTraffic.Load(Path.Combine(folder, $"other {OtherPieces}.jsonl"), () =>
+    {
+        var docs = Directory.GetFiles(Path.Combine(Path.GetDirectoryName(path)!, "..", "docs"), "*.md").Order().Where(name => Path.GetFileName(name) != "results.md").Select(File.ReadAllText);
+        var words = model.Vocabulary.Tokenize(string.Join("\n\n", docs), true, false);
+        return [.. Enumerable.Range(0, OtherPieces).Select(at => new TokenSequence($"d{at}", [.. words.AsSpan(at * 1500, 200)], 200))];
+    }));
 
     private static string Kept(string path, Func<string> make)
     {
