@@ -23,6 +23,12 @@ public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
     /// <summary>Share of the tokens that sensitivities are scored on: they are ratios between sublayers, not distances to report.</summary>
     private const double TokenShare = 0.25;
 
+    /// <summary>
+    /// Share of a unit's plain error that is reckoned to stay whatever a fit is said to make up for. Fits know their own tokens, and what a sensitivity says of a large error says little of a small residue in
+    /// other directions: healed models were further from their predictions the more their masks hurt not healed, by 3 to 12 % of that (docs/adr/0013).
+    /// </summary>
+    private const double Unconfirmed = 0.05;
+
     /// <summary>Steps that a budget is reported in.</summary>
     private const int Steps = 12;
 
@@ -63,7 +69,7 @@ public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
             if (best < 0 || mask.Count + 1 >= units) return chosen;
             var unit = queues[best][next[best]++];
             mask = mask.With(unit);
-            chosen.Add((unit, harm[best] * errors[unit].Fitted));
+            chosen.Add((unit, harm[best] * Left(unit)));
             distance += chosen[^1].Distance;
             prices[best] = Price(problem, mask, queues[best].AsSpan(next[best]), harm[best]);
         }
@@ -81,7 +87,7 @@ public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
         return chosen;
 
         int Spared() => Enumerable.Range(0, queues.Length).Where(at => next[at] > 0 && chosen.Count > 1 && problem.IsDone(mask.Without(queues[at][next[at] - 1]), distance))
-            .DefaultIfEmpty(-1).MaxBy(at => at < 0 ? 0 : harm[at] * errors[queues[at][next[at] - 1]].Fitted);
+            .DefaultIfEmpty(-1).MaxBy(at => at < 0 ? 0 : harm[at] * Left(queues[at][next[at] - 1]));
     }
 
     /// <summary>Each sublayer's units that may go, in their order, up to the first that must stay.</summary>
@@ -93,6 +99,8 @@ public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
             .. units.Shape.Sublayers().Select(units.RangeOf).Select(range => Enumerable.Range(range.Start, range.End - range.Start).TakeWhile(open.Contains).ToArray()).Where(queue => queue.Length > 0),
         ];
     }
+
+    private double Left(int unit) => errors[unit].Fitted + (Unconfirmed * errors[unit].Plain);
 
     private static int[] ProbeOf(int[] queue) => queue[..Math.Max(1, (int)(ProbeShare * queue.Length))];
 
@@ -111,7 +119,7 @@ public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
         foreach (var unit in rest)
         {
             mask = mask.With(unit);
-            sum += errors[unit].Fitted;
+            sum += Left(unit);
             least = Math.Min(least, sensitivity * sum / problem.Saved(before, mask));
         }
 

@@ -36,10 +36,19 @@ public class SurgeonSearchTests
     {
         var (errors, minds) = Draw(4);
 
-        // The first attention hurts most as a mask, but the fit makes up for nearly all of it.
-        errors = errors.SetItem(0, new UnitError(1e-6, 50)).SetItem(1, new UnitError(1e-6, 50));
+        // The first attention hurts as a mask as others do, but the fit makes up for nearly all of it.
+        errors = errors.SetItem(0, new UnitError(1e-6, 0.5)).SetItem(1, new UnitError(1e-6, 0.5));
         var steps = new SurgeonSearch(errors).Run(Problem(80), new Landscape(Units, mask => Harm(mask, errors, minds, plain: true)), new Witness(), CancellationToken.None);
         Assert.Contains(new Sublayer(0, SublayerKind.Attention), steps[^1].Mask.GoneSublayers());
+    }
+
+    /// <summary>Else a KV group of SmolLM2's first attention goes, whose loss is a nat and which a fit seems to make up for.</summary>
+    [Fact]
+    public void What_hurts_much_is_not_taken_for_a_fit_that_promises_everything()
+    {
+        ImmutableArray<UnitError> errors = [.. Enumerable.Range(0, Units.Count).Select(unit => Units.UnitAt(unit).Sublayer == new Sublayer(0, SublayerKind.Attention) ? new UnitError(1e-6, 50) : new UnitError(1, 1.5))];
+        var steps = new SurgeonSearch(errors).Run(Problem(80), new Landscape(Units, mask => mask.Removed().Sum(unit => errors[unit].Plain)), new Witness(), CancellationToken.None);
+        Assert.False(steps[^1].Mask.IsTouched(new Sublayer(0, SublayerKind.Attention)));
     }
 
     /// <summary>The second unit of a sublayer costs nothing once the first is gone: only who looks at the stretch sees it.</summary>
@@ -73,7 +82,7 @@ public class SurgeonSearchTests
         Assert.True(large > small);
         var steps = new SurgeonSearch(errors).Run(Problem(small + large), new Landscape(Units, mask => mask.Count), new Witness(), CancellationToken.None);
         Assert.Equal("ffn:0/slice0 attn:2/kv0", $"{steps[^1].Mask}");
-        Assert.Equal(1.6, steps[^1].Distance, 1e-9);
+        Assert.Equal(1.7, steps[^1].Distance, 1e-9);
         Assert.Equal(steps[^1].Mask.Removed(), steps.SelectMany(step => step.Removed.Units).Order());
     }
 
@@ -124,7 +133,10 @@ public class SurgeonSearchTests
     }
 
     private static double Harm(CutMask mask, ImmutableArray<UnitError> errors, double[] minds, bool plain) =>
-        mask.Removed().Sum(unit => minds[Units.UnitAt(unit).Sublayer.Order] * (plain ? errors[unit].Plain : errors[unit].Fitted));
+        mask.Removed().Sum(unit => minds[Units.UnitAt(unit).Sublayer.Order] * (plain ? errors[unit].Plain : Left(errors[unit])));
+
+    /// <summary>A twentieth of the plain error stays in any case.</summary>
+    private static double Left(UnitError error) => error.Fitted + (0.05 * error.Plain);
 
     private static double Optimum(SearchProblem problem, ImmutableArray<UnitError> errors, double[] minds)
     {
