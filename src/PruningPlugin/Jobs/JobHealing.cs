@@ -29,7 +29,7 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
     private bool HasSites => Heals && Request.Healing is HealingKind.LowRank or HealingKind.Linear or HealingKind.Auto;
 
     /// <summary>What a removal saves once healing has spent its share: a job that is to remove N bytes removes N and what healing costs.</summary>
-    public UnitCosts Costs(UnitCosts plain) => HasSites ? plain.WithReplacement(SiteBytes) : plain;
+    public UnitCosts Costs(UnitCosts plain) => HasSites ? plain.WithReplacement(Auto.BytesASite) : plain;
 
     /// <summary>The same for another mask, whose fits are kept in a folder of their own.</summary>
     public JobHealing At(string place) => new(context, full, traffic, place);
@@ -39,7 +39,7 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
         if (!Heals) return HealedModel.None;
         progress.HealingBegins();
         var (set, generated) = FitSet(progress, cancellationToken);
-        var options = HealingOptions.Auto(full.Shape.EmbeddingLength, context.Threads) with
+        var options = Auto with
         {
             Projections = Fits ? ProjectionHealing.Weights : ProjectionHealing.Biases,
             MaxRank = HasSites ? HealingOptions.LargestRank : 0,
@@ -52,7 +52,7 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
 
     private int Tokens => Request.HealingTokensFor(traffic.Calibration.TokenCount);
 
-    private long SiteBytes => LowRankSite.BytesOf(full.Shape.EmbeddingLength, HealingOptions.RankStep);
+    private HealingOptions Auto => HealingOptions.Auto(full.Shape.EmbeddingLength, context.Threads);
 
     /// <summary>
     /// Half traffic, half general text: traffic is healed as well by it, and other text does not get worse (design §7). Where there is less traffic than that, the model goes on with

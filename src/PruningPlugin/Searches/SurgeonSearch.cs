@@ -74,20 +74,18 @@ public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
             prices[best] = Price(problem, mask, queues[best].AsSpan(next[best]), harm[best]);
         }
 
-        // The last unit overshoots the budget: what is not needed for it comes back, what costs most first.
-        while (Spared() is var spared and >= 0)
+        // The last unit overshoots the budget: of what each sublayer lost last, what is not needed for it comes back, what costs most first.
+        while (chosen.Count > 1)
         {
-            var at = chosen.FindIndex(choice => choice.Unit == queues[spared][next[spared] - 1]);
-            next[spared]--;
-            mask = mask.Without(chosen[at].Unit);
-            distance -= chosen[at].Distance;
-            chosen.RemoveAt(at);
+            var spared = chosen.GroupBy(choice => mask.Units.UnitAt(choice.Unit).Sublayer).Select(lost => lost.Last()).Where(last => problem.IsDone(mask.Without(last.Unit), distance))
+                .DefaultIfEmpty((Unit: -1, Distance: 0)).MaxBy(last => last.Distance);
+            if (spared.Unit < 0) break;
+            chosen.Remove(spared);
+            mask = mask.Without(spared.Unit);
+            distance -= spared.Distance;
         }
 
         return chosen;
-
-        int Spared() => Enumerable.Range(0, queues.Length).Where(at => next[at] > 0 && chosen.Count > 1 && problem.IsDone(mask.Without(queues[at][next[at] - 1]), distance))
-            .DefaultIfEmpty(-1).MaxBy(at => at < 0 ? 0 : harm[at] * Left(queues[at][next[at] - 1]));
     }
 
     /// <summary>Each sublayer's units that may go, in their order, up to the first that must stay.</summary>
