@@ -125,7 +125,13 @@ public sealed partial class GatewayProcess : IAsyncDisposable
         return (process.ExitCode, await output + await errors);
     }
 
-    public void Script(string json) => File.WriteAllText(Path.Combine(Folder, "script.json"), json);
+    public void Script(string json)
+    {
+        // Whole or not at all: a worker that reads it half written answers 500.
+        var script = Path.Combine(Folder, "script.json");
+        File.WriteAllText(script + ".new", json);
+        File.Move(script + ".new", script, overwrite: true);
+    }
 
     /// <summary>What /admin answers; asked again, as its error says, while a machine of a cluster that has just died owned the answer.</summary>
     public async Task<JsonElement> GetAsync(string path)
