@@ -12,13 +12,14 @@ using FinerCut.Runtime;
 namespace FinerCut.PruneBench;
 
 /// <summary>What masks are found from, and the folder where scores are kept.</summary>
-internal sealed record MaskSource(ILlamaModel Model, GgufShards File, CalibrationSet Calibration, ScoringOptions Options, string Folder)
+/// <param name="General">Text that the surgeon looks at beside calibration.</param>
+internal sealed record MaskSource(ILlamaModel Model, GgufShards File, CalibrationSet Calibration, Lazy<CalibrationSet> General, ScoringOptions Options, string Folder)
 {
     public ModelShape Shape { get; } = ModelShapeReader.Read(File.Model);
 
     public EvaluationJournal Journal(string name) => EvaluationJournal.Open(Path.Combine(Folder, $"{name.Replace(',', '-')}.json"), $"{name} {Calibration.TokenCount}");
 
-    public GraphMaskScorer Scorer(UnitMap units, DistanceKind distance) => GraphMaskScorer.Create(Model, units, Calibration, distance, Options, (_, _) => { }, CancellationToken.None);
+    public GraphMaskScorer Scorer(UnitMap units, CalibrationSet set, DistanceKind distance) => GraphMaskScorer.Create(Model, units, set, distance, Options, (_, _) => { }, CancellationToken.None);
 }
 
 /// <summary>Masks of one search, smaller budgets first.</summary>
@@ -43,7 +44,7 @@ internal sealed class SearchedPath : IMaskPath
         (_source, _name, _row) = (source, name, CurveBench.Row.Parse(name));
         var units = FileUnits.For(source.File.Model, source.Shape, _row.Grains, _row.Slices, null);
         Bytes = FileUnits.Costs(source.File.Model, units);
-        _scorer = source.Scorer(units, _row.Distance);
+        _scorer = source.Scorer(units, source.Calibration, _row.Distance);
     }
 
     public UnitCosts Bytes { get; }
@@ -97,10 +98,11 @@ internal sealed class SurgeonPath : IMaskPath
     public SurgeonPath(MaskSource source)
     {
         _source = source;
+        var texts = SurgeonTexts.Of(source.Calibration, source.General.Value, DistanceTokens.All);
         _plan = EliminationPlan.Make(
-            source.Model, source.File, source.Shape, Moves.AllGrains, EliminationPlan.Slices, source.Calibration, source.Options, (done, all) => Console.Error.Write($"\rplan: {done} of {all}   "), default);
+            source.Model, source.File, source.Shape, Moves.AllGrains, EliminationPlan.Slices, texts.Moments, source.Options, (done, all) => Console.Error.Write($"\rplan: {done} of {all}   "), default);
         Bytes = FileUnits.Costs(source.File.Model, _plan.Units);
-        _scorer = source.Scorer(_plan.Units, DistanceKind.KullbackLeibler);
+        _scorer = source.Scorer(_plan.Units, texts.Scored, DistanceKind.KullbackLeibler);
     }
 
     public UnitCosts Bytes { get; }

@@ -11,6 +11,7 @@ using FinerCut.Pruning.Rewriting;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Pruning.Searches;
 using FinerCut.Pruning.Shapes;
+using FinerCut.Pruning.Texts;
 using FinerCut.Runtime;
 using FinerCut.Runtime.Native;
 
@@ -74,7 +75,7 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
         var folder = Directory.CreateTempSubdirectory("prunebench-").FullName;
         try
         {
-            using var masks = new SurgeonPath(new MaskSource(model, file, calibration, _options, folder));
+            using var masks = new SurgeonPath(new MaskSource(model, file, calibration, new(() => new CalibrationSet("general", GeneratedText.Make(model, calibration.TokenCount, 128, 1, threads, _ => { }, default))), _options, folder));
             var mask = masks.Reached(bytes);
             var healed = new Healer(model, file, mask, HealingOptions.Auto(mask.Units.Shape.EmbeddingLength, threads)).Heal(
                 calibration, null, (done, of) => Console.Error.Write($"\rhealing: {done} of {of}   "), default);

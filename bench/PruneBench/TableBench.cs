@@ -21,6 +21,7 @@ internal sealed class TableBench(ILlamaModel model, string path, int threads, st
 {
     private const int HeldOutTokens = 2560;
     private const int OtherPieces = 16;
+    private const int LongestSequence = 256;
 
     private static readonly double[] Shares =
         [.. (Environment.GetEnvironmentVariable("FINERCUT_BENCH_SHARES") ?? "0.05 0.1 0.2 0.3").Split(' ').Select(share => double.Parse(share, CultureInfo.InvariantCulture))];
@@ -33,16 +34,17 @@ internal sealed class TableBench(ILlamaModel model, string path, int threads, st
         Directory.CreateDirectory(folder);
         using var file = GgufShards.Open(path);
         var options = new ScoringOptions(threads);
-        var (calibration, heldOut) = ChatTraffic.Split(traffic, tokens, HeldOutTokens, 256);
+        var (calibration, heldOut) = ChatTraffic.Split(traffic, tokens, HeldOutTokens, LongestSequence);
         var judge = new Lazy<HealedJudge>(() => new HealedJudge(model, file, heldOut, Other(), options));
-        var fit = new Lazy<CalibrationSet>(() => FitSet(calibration, fitTokens));
+        var fit = new Lazy<CalibrationSet>(() => FitSet(traffic, calibration, fitTokens));
+        var general = new Lazy<CalibrationSet>(() => new CalibrationSet("general", [.. General(Math.Max(fitTokens / 2, tokens))]));
         double all = ModelShapeReader.Read(file.Model) is var shape ? shape.Sublayers().Sum(shape.BytesOf) : 0;
         Console.WriteLine($"{calibration.TokenCount} calibration tokens in {calibration.Sequences.Length} conversations, {heldOut.TokenCount} held out in {heldOut.Sequences.Length}; {all / 1e6:F1} MB of blocks");
         Console.WriteLine("| masks | share | healing | removed | KL | top-1 | NLL (full) | other text: KL | NLL it adds |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
         foreach (var name in rows)
         {
-            var source = new MaskSource(model, file, calibration, options, folder);
+            var source = new MaskSource(model, file, calibration, general, options, folder);
             using var masks = new Later<IMaskPath>(() => name == "surgeon" ? new SurgeonPath(source) : new SearchedPath(source, name));
             foreach (var share in Shares)
             {
@@ -69,18 +71,25 @@ internal sealed class TableBench(ILlamaModel model, string path, int threads, st
             fit, new HealingJournal(place, $"{mask} {fit.TokenCount}"), (done, of) => Console.Error.Write($"\r{Path.GetFileName(place)}: {done} of {of}, {clock.Elapsed.TotalSeconds:F0} s   "), default);
     }
 
-    /// <summary>As a job by default makes it: half traffic, gone on with by the model where there is too little, half general text of the model's own. Calibration itself where no more tokens are wanted.</summary>
-    private CalibrationSet FitSet(CalibrationSet calibration, int tokens)
+    /// <summary>
+    /// As a job by default makes it: half traffic (each prompt once), of which calibration is the beginning, gone on with by the model where there is too little, half general text of the model's own. Calibration itself where no
+    /// more tokens are wanted.
+    /// </summary>
+    private CalibrationSet FitSet(ImmutableArray<TokenSequence> traffic, CalibrationSet calibration, int tokens)
     {
         if (tokens <= calibration.TokenCount) return calibration;
-        var regrown = Math.Max((tokens / 2) - calibration.TokenCount, 0);
+        var recorded = ChatTraffic.Split([.. traffic.DistinctBy(sequence => sequence.Id)], tokens / 2, 0, LongestSequence).Calibration;
+        var regrown = Math.Max((tokens / 2) - recorded.TokenCount, 0);
+        if (regrown < 128) regrown = 0;
         return new CalibrationSet("fit",
         [
-            .. calibration.Sequences,
-            .. Written("regrown", regrown, done => RegrownText.Make(model, calibration, regrown, 256, 1, threads, done, default)),
-            .. Written("general", tokens / 2, done => GeneratedText.Make(model, tokens / 2, 128, 1, threads, done, default)),
+            .. recorded.Sequences,
+            .. Written("regrown", regrown, done => RegrownText.Make(model, recorded, regrown, LongestSequence, 1, threads, done, default)),
+            .. General(tokens / 2),
         ]);
     }
+
+    private IEnumerable<TokenSequence> General(int tokens) => Written("general", tokens, done => GeneratedText.Make(model, tokens, 128, 1, threads, done, default));
 
     private IEnumerable<TokenSequence> Written(string what, int tokens, Func<Action<int>, ImmutableArray<TokenSequence>> make)
     {

@@ -1,6 +1,6 @@
 namespace FinerCut.Jobs;
 
-public enum PrunePhase { Loading, Reference, Search, Healing, Writing, Verifying, Gate, Measuring, Done }
+public enum PrunePhase { Loading, Texts, Reference, Search, Healing, Writing, Verifying, Gate, Measuring, Done }
 
 /// <summary>One line of progress on the Worker's standard output while it prunes.</summary>
 /// <param name="Step">Removals made so far in the search; units of the phase otherwise.</param>

@@ -56,6 +56,7 @@ public sealed class DemoScreen(IAnsiConsole console, TimeProvider time)
     private static string PhaseText(PrunePhase phase) => phase switch
     {
         PrunePhase.Loading => "loading the model",
+        PrunePhase.Texts => "texts that the full model writes itself",
         PrunePhase.Reference => "reference logits of the full model",
         PrunePhase.Search => "search: which sublayer matters least",
         PrunePhase.Healing => "healing: closed-form fits, sublayer by sublayer",

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using FinerCut.Calibration;
 using FinerCut.Jobs;
@@ -30,16 +29,10 @@ internal static class CalibrationTopUp
         {
             texts = GeneratedText.Make(
                 full.Model, missing, Math.Min(TextTokens, request.MaxSequenceTokens), unchecked(request.Seed + TopUpSeed), context.Threads,
-                done => progress.Phase(PrunePhase.Loading, done, missing), cancellationToken);
+                done => progress.Phase(PrunePhase.Texts, done, missing), cancellationToken);
             KeptTexts.Write(path, fingerprint, texts.Value);
         }
 
-        return traffic with { Sequences = Spread(traffic.Sequences, texts.Value) };
+        return TextMixture.Spread(traffic.Name, traffic.Sequences, texts.Value);
     }
-
-    /// <summary>Both lists in their orders, each spread evenly over the whole.</summary>
-    internal static ImmutableArray<TokenSequence> Spread(ImmutableArray<TokenSequence> traffic, ImmutableArray<TokenSequence> texts) =>
-        [.. traffic.Select((sequence, at) => (Place: (at + 0.5) / traffic.Length, Sequence: sequence))
-            .Concat(texts.Select((sequence, at) => (Place: (at + 0.5) / texts.Length, Sequence: sequence)))
-            .OrderBy(item => item.Place).Select(item => item.Sequence)];
 }

@@ -8,15 +8,14 @@ using FinerCut.Pruning.Checkpoints;
 using FinerCut.Pruning.Healing;
 using FinerCut.Pruning.Searches;
 using FinerCut.Pruning.Shapes;
-using FinerCut.Pruning.Texts;
 
 namespace FinerCut.Pruning.Jobs;
 
 /// <summary>A job's healing: what it costs while the search goes on, and the fits once the mask stands.</summary>
-internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffic traffic, string folder = "healing")
+internal sealed class JobHealing(JobContext context, FullModel full, HealingTexts texts, string folder = "healing")
 {
-    /// <summary>Tokens of each text that the model writes itself.</summary>
-    private const int TextTokens = 128;
+    /// <summary>Of the texts together.</summary>
+    private const int TextSteps = 100;
 
     private PruneRequest Request => context.Request;
 
@@ -32,13 +31,13 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
     public UnitCosts Costs(UnitCosts plain) => HasSites ? plain.WithReplacement(Auto.BytesASite) : plain;
 
     /// <summary>The same for another mask, whose fits are kept in a folder of their own.</summary>
-    public JobHealing At(string place) => new(context, full, traffic, place);
+    public JobHealing At(string place) => new(context, full, texts, place);
 
     public HealedModel Heal(CutMask mask, JobProgress progress, CancellationToken cancellationToken)
     {
         if (!Heals) return HealedModel.None;
         progress.HealingBegins();
-        var (set, generated) = FitSet(progress, cancellationToken);
+        var set = FitSet(progress, cancellationToken);
         var options = Auto with
         {
             Projections = Fits ? ProjectionHealing.Weights : ProjectionHealing.Biases,
@@ -47,58 +46,22 @@ internal sealed class JobHealing(JobContext context, FullModel full, PruneTraffi
         };
         var journal = new HealingJournal(Path.Combine(Request.WorkFolder, folder), Fingerprint(mask, set));
         return new Healer(full.Model, full.File, mask, options).Heal(
-            set, journal, (done, all) => progress.Healed(generated + done, generated + all), cancellationToken);
+            set, journal, (done, all) => progress.Healed(TextSteps + done, TextSteps + all), cancellationToken);
     }
 
-    private int Tokens => Request.HealingTokensFor(traffic.Calibration.TokenCount);
+    /// <summary>One a sublayer follows the texts'.</summary>
+    private int Steps => TextSteps + full.Shape.Sublayers().Count();
 
     private HealingOptions Auto => HealingOptions.Auto(full.Shape.EmbeddingLength, context.Threads);
 
-    /// <summary>
-    /// Half traffic, half general text: traffic is healed as well by it, and other text does not get worse (design §7). Where there is less traffic than that, the model goes on with
-    /// recorded conversations of its own.
-    /// </summary>
-    private (CalibrationSet Set, int Generated) FitSet(JobProgress progress, CancellationToken cancellationToken)
+    /// <summary>Half traffic, half general text: traffic is healed as well by it, and other text does not get worse (design §7). The texts are a hundred steps, whether kept or written now.</summary>
+    private CalibrationSet FitSet(JobProgress progress, CancellationToken cancellationToken)
     {
-        var recorded = Regrown(traffic.Healing ?? traffic.Calibration, progress, cancellationToken);
-        var regrown = recorded.TokenCount > (traffic.Healing ?? traffic.Calibration).TokenCount ? RegrownPercent : 0;
-        if (traffic.General is { } general) return (new CalibrationSet("healing", [.. recorded.Sequences, .. general.Sequences]), regrown);
-        var wanted = Math.Max(Tokens - recorded.TokenCount, TextTokens);
-        var path = Path.Combine(Request.WorkFolder, "general-text.json");
-        var fingerprint = $"{full.Sha256} {wanted} {Request.Seed}";
-        var kept = KeptTexts.Read(path, fingerprint);
-        if (kept is null)
-        {
-            kept = GeneratedText.Make(
-                full.Model, wanted, TextTokens, Request.Seed, context.Threads, done => Written(regrown + ((100 - regrown) * Math.Min(done, wanted) / wanted), progress), cancellationToken);
-            KeptTexts.Write(path, fingerprint, kept.Value);
-        }
-
-        return (new CalibrationSet("healing", [.. recorded.Sequences, .. kept.Value]), 100);
+        var regrown = texts.HasGeneral ? 100 : 50;
+        var recorded = texts.Recorded((done, all) => progress.Healed(regrown * done / all, Steps), cancellationToken);
+        var general = texts.General((done, all) => progress.Healed(regrown + ((100 - regrown) * done / all), Steps), cancellationToken);
+        return new CalibrationSet("healing", [.. recorded.Sequences, .. general.Sequences]);
     }
-
-    private CalibrationSet Regrown(CalibrationSet recorded, JobProgress progress, CancellationToken cancellationToken)
-    {
-        var missing = (Tokens / 2) - recorded.TokenCount;
-        if (missing < TextTokens) return recorded;
-        var path = Path.Combine(Request.WorkFolder, "regrown-text.json");
-        var fingerprint = string.Create(CultureInfo.InvariantCulture, $"{full.Sha256} {missing} {Request.Seed} {recorded.TokenCount}");
-        var texts = KeptTexts.Read(path, fingerprint);
-        if (texts is null)
-        {
-            texts = RegrownText.Make(
-                full.Model, recorded, missing, Request.MaxSequenceTokens, Request.Seed, context.Threads, done => Written(RegrownPercent * Math.Min(done, missing) / missing, progress), cancellationToken);
-            KeptTexts.Write(path, fingerprint, texts.Value);
-        }
-
-        return recorded with { Sequences = [.. recorded.Sequences, .. texts.Value] };
-    }
-
-    /// <summary>Of the texts that are written.</summary>
-    private int RegrownPercent => traffic.General is null ? 50 : 100;
-
-    /// <summary>The texts are a hundred steps, regrown ones first; a step a sublayer follows.</summary>
-    private void Written(int percent, JobProgress progress) => progress.Healed(percent, 100 + full.Shape.Sublayers().Count());
 
     private string Fingerprint(CutMask mask, CalibrationSet set)
     {

@@ -50,9 +50,9 @@ internal sealed class PruneJob : IDisposable
         try
         {
             var traffic = source.Draw(context.Request, full.Model);
+            progress.Phase(PrunePhase.Loading, 1, 1);
             if (context.Request.TopUp) traffic = traffic with { Calibration = CalibrationTopUp.Fill(context, full, traffic.Calibration, progress, cancellationToken) };
             CheckTraffic(context.Request, traffic);
-            progress.Phase(PrunePhase.Loading, 1, 1);
             return new PruneJob(context, full, traffic, progress);
         }
         catch
@@ -64,8 +64,9 @@ internal sealed class PruneJob : IDisposable
 
     public PruneResult Run(CancellationToken cancellationToken)
     {
-        var healing = new JobHealing(_context, _full, _traffic);
-        var search = new SearchPhase(_context, _full, _traffic.Calibration, _progress).Run(healing.Costs, healing.Fits, cancellationToken);
+        var texts = new HealingTexts(_context, _full, _traffic);
+        var healing = new JobHealing(_context, _full, texts);
+        var search = new SearchPhase(_context, _full, _traffic.Calibration, _progress).Run(healing.Costs, healing.Fits ? texts : null, cancellationToken);
 
         // Reference and states are most of what a job holds: back to the system before healing and proof take theirs (JobMemory).
         FreedMemory.GiveBack();

@@ -44,20 +44,21 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
         [.. NamedIn(request.Keep), .. shape.Sublayers().Where(sublayer => request.Only is { } only && sublayer.Kind != only)];
 
     /// <param name="priced">From what removals save to what they save once healing has spent its share.</param>
-    /// <param name="fits">Whether what is left will be fitted anew.</param>
+    /// <param name="fits">Texts that the rest will be fitted anew on; null where it will not be.</param>
     /// <param name="cancellationToken">Stops within one evaluation; the journal is saved.</param>
-    public SearchOutcome Run(Func<UnitCosts, UnitCosts> priced, bool fits, CancellationToken cancellationToken)
+    public SearchOutcome Run(Func<UnitCosts, UnitCosts> priced, HealingTexts? fits, CancellationToken cancellationToken)
     {
-        var journal = EvaluationJournal.Open(
-            Path.Combine(Request.WorkFolder, "checkpoint.json"), JobFingerprint.Of(Request, full.Sha256, calibration));
         var grains = GrainsOf(Request);
         var notes = ImmutableArray.CreateBuilder<string>();
         var options = JobMemory.Options(full.Shape, Request, context.Threads);
-        var plan = PlanFor(grains, fits, options, notes, cancellationToken);
+        var surgeon = IsSurgeon(grains, fits is not null, notes) ? TextsFor(fits!, cancellationToken) : null;
+        var scored = surgeon?.Scored ?? calibration;
+        var journal = EvaluationJournal.Open(Path.Combine(Request.WorkFolder, "checkpoint.json"), JobFingerprint.Of(Request, full.Sha256, scored));
+        var plan = surgeon is null ? null : PlanFor(surgeon.Moments, grains, options, notes, cancellationToken);
         var units = plan?.Units ?? UnitsFor(grains, notes, cancellationToken);
         var budget = JobBudget.Open(context, full, units, cancellationToken);
         var steps = new List<PruneStep>();
-        using var scoring = SearchScoring.Open(context, full, units, calibration, options, (done, all) => progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
+        using var scoring = SearchScoring.Open(context, full, units, scored, options, (done, all) => progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
         if (scoring.IsReferenceCompact) notes.Add($"Of each position the full model's {Request.TopK} most likely tokens are kept, all others as one: distances are lower bounds of those over whole rows (docs/pruning.md).");
         progress.Units = [.. units.Parts.Select(parts => parts.Length)];
         progress.SearchBegins(journal.Count, journal.Seconds);
@@ -111,24 +112,28 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
 
     private SearchKind Kind(EliminationPlan? plan) => plan is not null ? SearchKind.Surgeon : Request.Search == SearchKind.Auto ? SearchKind.RacingGreedy : Request.Search;
 
-    /// <summary>The surgeon's plan where it is asked for, or nothing else is and it can be had.</summary>
-    private EliminationPlan? PlanFor(ImmutableArray<PruneGrain> grains, bool fits, ScoringOptions options, ImmutableArray<string>.Builder notes, CancellationToken cancellationToken)
+    /// <summary>Whether the surgeon searches: it is asked for, or nothing else is and it can be had.</summary>
+    private bool IsSurgeon(ImmutableArray<PruneGrain> grains, bool fits, ImmutableArray<string>.Builder notes)
     {
-        if (Request.Search is not (SearchKind.Surgeon or SearchKind.Auto)) return null;
+        if (Request.Search is not (SearchKind.Surgeon or SearchKind.Auto)) return false;
         var obstacle = !fits ? "what is left is not fitted anew (healing refit or auto, and a model that is written as deci)"
             : !EliminationPlan.Covers(full.File.Model, full.Shape) ? "an output projection is of a type that is not written here"
             : Request.Budget is { Sublayers: not null } ? "a budget of sublayers counts whole ones"
             : Request.ChannelOrder == ChannelOrder.File ? "channel_order file leaves it no choice of channels"
             : !grains.Contains(PruneGrain.KvGroup) && !grains.Contains(PruneGrain.FfnSlice) ? "no grain is finer than a sublayer" : null;
-        if (obstacle is not null)
-        {
-            if (Request.Search == SearchKind.Surgeon) throw new JobFailure(JobErrorCodes.BadRequest, $"search: surgeon cannot be had: {obstacle}. Ask for racing_greedy.");
-            notes.Add($"Searched by races: {obstacle}.");
-            return null;
-        }
+        if (obstacle is null) return true;
+        if (Request.Search == SearchKind.Surgeon) throw new JobFailure(JobErrorCodes.BadRequest, $"search: surgeon cannot be had: {obstacle}. Ask for racing_greedy.");
+        notes.Add($"Searched by races: {obstacle}.");
+        return false;
+    }
 
+    private SurgeonTexts TextsFor(HealingTexts fits, CancellationToken cancellationToken) =>
+        SurgeonTexts.Of(calibration, fits.General((done, all) => progress.Phase(PrunePhase.Texts, done, all), cancellationToken), Request.DistanceTokens);
+
+    private EliminationPlan PlanFor(CalibrationSet texts, ImmutableArray<PruneGrain> grains, ScoringOptions options, ImmutableArray<string>.Builder notes, CancellationToken cancellationToken)
+    {
         var made = EliminationPlan.Make(
-            full.Model, full.File, full.Shape, grains, Request.SlicesPerFfn > 0 ? Request.SlicesPerFfn : EliminationPlan.Slices, calibration, options,
+            full.Model, full.File, full.Shape, grains, Request.SlicesPerFfn > 0 ? Request.SlicesPerFfn : EliminationPlan.Slices, texts, options,
             (done, all) => progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
         notes.Add("Distances of the steps are the surgeon's predictions of the healed model's (docs/pruning.md); the gate's figures are measured.");
 

@@ -105,6 +105,26 @@ public sealed class HealedJobTests : IDisposable
         Assert.All(lean.Model.Tensors.Where(tensor => tensor.Name.EndsWith("ffn_down.weight", StringComparison.Ordinal)), tensor => Assert.Equal(type, tensor.Type));
     }
 
+    /// <summary>The surgeon looks at general text beside the traffic, other searches do not wait for it.</summary>
+    [Theory]
+    [InlineData(SearchKind.Surgeon, true)]
+    [InlineData(SearchKind.RacingGreedy, false)]
+    public async Task General_text_is_written_before_the_search_where_the_surgeon_searches(SearchKind search, bool before)
+    {
+        Model.WriteTo(Request.ModelPath);
+        var text = Path.Combine(Request.WorkFolder, "general-text.json");
+        var (phase, searched) = (PrunePhase.Loading, (bool?)null);
+        var result = await PruneAsync(Request with { Search = search }, line =>
+        {
+            if (line.Phase == PrunePhase.Search) searched ??= File.Exists(text);
+            if (line.Phase < phase) throw new InvalidOperationException($"{line.Phase} after {phase}");
+            phase = line.Phase;
+        });
+        Assert.Null(result.Error);
+        Assert.Equal(before, searched);
+        Assert.True(File.Exists(text));
+    }
+
     /// <summary>K-quants have blocks of 256 channels: FFN widths stay multiples of that.</summary>
     [Theory]
     [InlineData(GgmlType.Q4_K)]

@@ -27,7 +27,7 @@ public sealed class SearchPhaseTests : IDisposable
         var context = new JobContext(request, NativeRuntime.Open(), TimeProvider.System, new Nobody());
         var progress = new JobProgress(context.Progress, context.Time, 1);
         using var full = FullModel.Open(context, _ => { }, CancellationToken.None);
-        var found = new SearchPhase(context, full, calibration, progress).Run(costs => costs, false, CancellationToken.None);
+        var found = new SearchPhase(context, full, calibration, progress).Run(costs => costs, null, CancellationToken.None);
         Assert.Equal(2, found.Path[^1].Steps.Length);
         Assert.Null(progress.OnStep);
     }
