@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using FinerCut.Calibration;
 using FinerCut.Gguf;
 using FinerCut.Jobs;
@@ -17,7 +19,9 @@ internal sealed record MaskSource(ILlamaModel Model, GgufShards File, Calibratio
 {
     public ModelShape Shape { get; } = ModelShapeReader.Read(File.Model);
 
-    public EvaluationJournal Journal(string name) => EvaluationJournal.Open(Path.Combine(Folder, $"{name.Replace(',', '-')}.json"), $"{name} {Calibration.TokenCount}");
+    /// <param name="set">That units and scores are of.</param>
+    public EvaluationJournal Journal(string name, CalibrationSet set) => EvaluationJournal.Open(
+        Path.Combine(Folder, $"{name.Replace(',', '-')}.json"), $"{name} {Convert.ToHexString(SHA256.HashData(MemoryMarshal.AsBytes<int>(set.Sequences.SelectMany(sequence => sequence.Tokens).ToArray())))}");
 
     public GraphMaskScorer Scorer(UnitMap units, CalibrationSet set, DistanceKind distance) => GraphMaskScorer.Create(Model, units, set, distance, Options, (_, _) => { }, CancellationToken.None);
 }
@@ -38,11 +42,13 @@ internal sealed class SearchedPath : IMaskPath
     private readonly CurveBench.Row _row;
     private readonly string _name;
     private readonly GraphMaskScorer _scorer;
+    private readonly ChannelImportance? _importance;
 
     public SearchedPath(MaskSource source, string name)
     {
         (_source, _name, _row) = (source, name, CurveBench.Row.Parse(name));
-        var units = FileUnits.For(source.File.Model, source.Shape, _row.Grains, _row.Slices, null);
+        if (_row.Ranked && _row.Grains.Contains(PruneGrain.FfnSlice)) _importance = ChannelImportance.Of(source.File, ChannelProbe.Measure(source.Model, source.Shape, source.Calibration, source.Options, CancellationToken.None));
+        var units = FileUnits.For(source.File.Model, source.Shape, _row.Grains, _row.Slices, _importance);
         Bytes = FileUnits.Costs(source.File.Model, units);
         _scorer = source.Scorer(units, source.Calibration, _row.Distance);
     }
@@ -58,8 +64,11 @@ internal sealed class SearchedPath : IMaskPath
         var byCount = _row.Search == "paper";
         var problem = new SearchProblem(
             Moves.Of(units, _row.Grains, new HashSet<Sublayer>()), byCount ? EachCountsOne(units) : Bytes,
-            byCount ? new SearchBudget(units.Count - 1, null) : new SearchBudget(null, least), false);
-        var journal = _source.Journal(_name);
+            byCount ? new SearchBudget(units.Count - 1, null) : new SearchBudget(null, least), false)
+        {
+            Weights = FileUnits.Weights(units, _importance),
+        };
+        var journal = _source.Journal(_name, _source.Calibration);
         using var enough = new CancellationTokenSource();
         CutMask? reached = null;
         var watcher = new SearchWatcher(_name, step =>
@@ -88,17 +97,19 @@ internal sealed class SearchedPath : IMaskPath
     public void Dispose() => _scorer.Dispose();
 }
 
-/// <summary>The surgeon's masks, as a job by default finds them.</summary>
+/// <summary>The surgeon's masks, as a job by default finds them but for what sites in the place of whole sublayers cost, which is added after.</summary>
 internal sealed class SurgeonPath : IMaskPath
 {
     private readonly MaskSource _source;
+    private readonly CalibrationSet _moments;
     private readonly EliminationPlan _plan;
     private readonly GraphMaskScorer _scorer;
 
     public SurgeonPath(MaskSource source)
     {
         _source = source;
-        var texts = SurgeonTexts.Of(source.Calibration, source.General.Value, DistanceTokens.All);
+        var texts = SurgeonTexts.Of(source.Calibration, source.General.Value);
+        _moments = texts.Moments;
         _plan = EliminationPlan.Make(
             source.Model, source.File, source.Shape, Moves.AllGrains, EliminationPlan.Slices, texts.Moments, source.Options, (done, all) => Console.Error.Write($"\rplan: {done} of {all}   "), default);
         Bytes = FileUnits.Costs(source.File.Model, _plan.Units);
@@ -110,7 +121,7 @@ internal sealed class SurgeonPath : IMaskPath
     public CutMask Reached(long least)
     {
         var problem = new SearchProblem(Moves.Of(_plan.Units, Moves.AllGrains, new HashSet<Sublayer>()), Bytes, new SearchBudget(null, least), false);
-        var journal = _source.Journal("surgeon");
+        var journal = _source.Journal("surgeon", _moments);
         var found = new SurgeonSearch(_plan.Errors).Run(problem, new JournaledScorer(_scorer, journal, TimeProvider.System), new SearchWatcher("surgeon", _ => { }), default)[^1];
         journal.Save();
         Console.WriteLine(FormattableString.Invariant($"<!-- surgeon: {found.BytesRemoved / 1e6:F2} MB, KL predicted {found.Distance:F3}: {found.Mask} -->"));

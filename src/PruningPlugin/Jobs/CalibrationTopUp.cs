@@ -22,17 +22,10 @@ internal static class CalibrationTopUp
         var request = context.Request;
         var missing = request.MaxCalibrationTokens - traffic.TokenCount;
         if (missing < TextTokens) return traffic;
-        var path = Path.Combine(request.WorkFolder, "calibration-text.json");
-        var fingerprint = string.Create(CultureInfo.InvariantCulture, $"{full.Sha256} {missing} {request.Seed}");
-        var texts = KeptTexts.Read(path, fingerprint);
-        if (texts is null)
-        {
-            texts = GeneratedText.Make(
-                full.Model, missing, Math.Min(TextTokens, request.MaxSequenceTokens), unchecked(request.Seed + TopUpSeed), context.Threads,
-                done => progress.Phase(PrunePhase.Texts, done, missing), cancellationToken);
-            KeptTexts.Write(path, fingerprint, texts.Value);
-        }
-
-        return TextMixture.Spread(traffic.Name, traffic.Sequences, texts.Value);
+        var texts = KeptTexts.ReadOrMake(
+            Path.Combine(request.WorkFolder, "calibration-text.json"), string.Create(CultureInfo.InvariantCulture, $"{full.Sha256} {missing} {request.Seed}"), missing,
+            told => GeneratedText.Make(full.Model, missing, Math.Min(TextTokens, request.MaxSequenceTokens), unchecked(request.Seed + TopUpSeed), context.Threads, told, cancellationToken),
+            (done, all) => progress.Phase(PrunePhase.Texts, done, all));
+        return TextMixture.Spread(traffic.Name, traffic.Sequences, texts);
     }
 }

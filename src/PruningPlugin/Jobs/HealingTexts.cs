@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using FinerCut.Calibration;
 using FinerCut.Jobs;
@@ -13,10 +14,12 @@ internal sealed class HealingTexts(JobContext context, FullModel full, PruneTraf
     /// <summary>Tokens of each general text that the model writes itself.</summary>
     private const int TextTokens = 128;
 
-    private CalibrationSet? _general = traffic.General;
-    private CalibrationSet? _recorded;
+    /// <summary>Of what stands in for conversations that cannot be gone on with: other texts than the general half's.</summary>
+    private const int RestSeed = 15_485_863;
 
-    /// <summary>Whether general text is there already, and need not be written.</summary>
+    private CalibrationSet? _general = traffic.General;
+
+    /// <summary>Whether the general half has been given or asked for already.</summary>
     public bool HasGeneral => _general is not null;
 
     private PruneRequest Request => context.Request;
@@ -27,39 +30,26 @@ internal sealed class HealingTexts(JobContext context, FullModel full, PruneTraf
 
     /// <summary>The general half: a file's, or the model's own.</summary>
     /// <param name="progress">Tokens written and wanted; not called where nothing has to be written.</param>
-    public CalibrationSet General(Action<int, int> progress, CancellationToken cancellationToken)
-    {
-        if (_general is not null) return _general;
-        var wanted = Math.Max(Tokens - Math.Max(Traffic.TokenCount, Tokens / 2), TextTokens);
-        var path = Path.Combine(Request.WorkFolder, "general-text.json");
-        var fingerprint = $"{full.Sha256} {wanted} {Request.Seed}";
-        var texts = KeptTexts.Read(path, fingerprint);
-        if (texts is null)
-        {
-            texts = GeneratedText.Make(full.Model, wanted, TextTokens, Request.Seed, context.Threads, done => progress(Math.Min(done, wanted), wanted), cancellationToken);
-            KeptTexts.Write(path, fingerprint, texts.Value);
-        }
+    public CalibrationSet General(Action<int, int> progress, CancellationToken cancellationToken) =>
+        _general ??= new CalibrationSet("general", Written("general-text.json", Math.Max(Tokens - Math.Max(Traffic.TokenCount, Tokens / 2), TextTokens), Request.Seed, progress, cancellationToken));
 
-        return _general = new CalibrationSet("general", texts.Value);
-    }
-
-    /// <summary>The other half: recorded traffic. Where there is less than that, the model goes on with recorded conversations of its own.</summary>
+    /// <summary>
+    /// The other half: recorded traffic. Where there is less than that, the model goes on with recorded conversations of its own; where none has a question to go on with (plain prompts), it writes more
+    /// general text, unless that was given.
+    /// </summary>
     /// <param name="progress">As for <see cref="General"/>.</param>
     public CalibrationSet Recorded(Action<int, int> progress, CancellationToken cancellationToken)
     {
-        if (_recorded is not null) return _recorded;
         var (recorded, missing) = (Traffic, (Tokens / 2) - Traffic.TokenCount);
         if (missing < TextTokens) return recorded;
-        var path = Path.Combine(Request.WorkFolder, "regrown-text.json");
-        var fingerprint = string.Create(CultureInfo.InvariantCulture, $"{full.Sha256} {missing} {Request.Seed} {recorded.TokenCount}");
-        var texts = KeptTexts.Read(path, fingerprint);
-        if (texts is null)
-        {
-            texts = RegrownText.Make(
-                full.Model, recorded, missing, Request.MaxSequenceTokens, Request.Seed, context.Threads, done => progress(Math.Min(done, missing), missing), cancellationToken);
-            KeptTexts.Write(path, fingerprint, texts.Value);
-        }
-
-        return _recorded = recorded with { Sequences = [.. recorded.Sequences, .. texts.Value] };
+        var texts = KeptTexts.ReadOrMake(
+            Path.Combine(Request.WorkFolder, "regrown-text.json"), string.Create(CultureInfo.InvariantCulture, $"{full.Sha256} {missing} {Request.Seed} {recorded.TokenCount}"), missing,
+            told => RegrownText.Make(full.Model, recorded, missing, Request.MaxSequenceTokens, Request.Seed, context.Threads, told, cancellationToken), progress);
+        if (texts.IsEmpty && traffic.General is null) texts = Written("more-general-text.json", missing, unchecked(Request.Seed + RestSeed), progress, cancellationToken);
+        return recorded with { Sequences = [.. recorded.Sequences, .. texts] };
     }
+
+    private ImmutableArray<TokenSequence> Written(string file, int wanted, int seed, Action<int, int> progress, CancellationToken cancellationToken) => KeptTexts.ReadOrMake(
+        Path.Combine(Request.WorkFolder, file), string.Create(CultureInfo.InvariantCulture, $"{full.Sha256} {wanted} {seed}"), wanted,
+        told => GeneratedText.Make(full.Model, wanted, Math.Min(TextTokens, Request.MaxSequenceTokens), seed, context.Threads, told, cancellationToken), progress);
 }

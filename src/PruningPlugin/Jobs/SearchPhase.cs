@@ -44,16 +44,18 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
         [.. NamedIn(request.Keep), .. shape.Sublayers().Where(sublayer => request.Only is { } only && sublayer.Kind != only)];
 
     /// <param name="priced">From what removals save to what they save once healing has spent its share.</param>
-    /// <param name="fits">Texts that the rest will be fitted anew on; null where it will not be.</param>
+    /// <param name="fitTexts">That the rest will be fitted anew on; null where it will not be.</param>
     /// <param name="cancellationToken">Stops within one evaluation; the journal is saved.</param>
-    public SearchOutcome Run(Func<UnitCosts, UnitCosts> priced, HealingTexts? fits, CancellationToken cancellationToken)
+    public SearchOutcome Run(Func<UnitCosts, UnitCosts> priced, HealingTexts? fitTexts, CancellationToken cancellationToken)
     {
         var grains = GrainsOf(Request);
         var notes = ImmutableArray.CreateBuilder<string>();
         var options = JobMemory.Options(full.Shape, Request, context.Threads);
-        var surgeon = IsSurgeon(grains, fits is not null, notes) ? TextsFor(fits!, cancellationToken) : null;
+        var surgeon = TextsOfSurgeon(grains, fitTexts, notes, cancellationToken);
         var scored = surgeon?.Scored ?? calibration;
-        var journal = EvaluationJournal.Open(Path.Combine(Request.WorkFolder, "checkpoint.json"), JobFingerprint.Of(Request, full.Sha256, scored));
+
+        // Which channels a unit of the surgeon's holds follows from all of its moments' texts.
+        var journal = EvaluationJournal.Open(Path.Combine(Request.WorkFolder, "checkpoint.json"), JobFingerprint.Of(Request, full.Sha256, surgeon?.Moments ?? calibration));
         var plan = surgeon is null ? null : PlanFor(surgeon.Moments, grains, options, notes, cancellationToken);
         var units = plan?.Units ?? UnitsFor(grains, notes, cancellationToken);
         var budget = JobBudget.Open(context, full, units, cancellationToken);
@@ -112,23 +114,28 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
 
     private SearchKind Kind(EliminationPlan? plan) => plan is not null ? SearchKind.Surgeon : Request.Search == SearchKind.Auto ? SearchKind.RacingGreedy : Request.Search;
 
-    /// <summary>Whether the surgeon searches: it is asked for, or nothing else is and it can be had.</summary>
-    private bool IsSurgeon(ImmutableArray<PruneGrain> grains, bool fits, ImmutableArray<string>.Builder notes)
+    /// <summary>What the surgeon looks at where it searches: it is asked for, or nothing else is and it can be had. Null where it does not.</summary>
+    private SurgeonTexts? TextsOfSurgeon(ImmutableArray<PruneGrain> grains, HealingTexts? fitTexts, ImmutableArray<string>.Builder notes, CancellationToken cancellationToken)
     {
-        if (Request.Search is not (SearchKind.Surgeon or SearchKind.Auto)) return false;
-        var obstacle = !fits ? "what is left is not fitted anew (healing refit or auto, and a model that is written as deci)"
+        if (Request.Search is not (SearchKind.Surgeon or SearchKind.Auto)) return null;
+        var obstacle = fitTexts is null ? "what is left is not fitted anew (healing refit or auto, and a model that is written as deci)"
             : !EliminationPlan.Covers(full.File.Model, full.Shape) ? "an output projection is of a type that is not written here"
             : Request.Budget is { Sublayers: not null } ? "a budget of sublayers counts whole ones"
             : Request.ChannelOrder == ChannelOrder.File ? "channel_order file leaves it no choice of channels"
             : !grains.Contains(PruneGrain.KvGroup) && !grains.Contains(PruneGrain.FfnSlice) ? "no grain is finer than a sublayer" : null;
-        if (obstacle is null) return true;
+        if (fitTexts is not null && obstacle is null)
+        {
+            // Where only answers count, general text has no place in a distance.
+            if (Request.DistanceTokens == DistanceTokens.Answers) return new SurgeonTexts(calibration, calibration);
+            var texts = SurgeonTexts.Of(calibration, fitTexts.General((done, all) => progress.Phase(PrunePhase.Texts, done, all), cancellationToken));
+            FreedMemory.GiveBack();
+            return texts;
+        }
+
         if (Request.Search == SearchKind.Surgeon) throw new JobFailure(JobErrorCodes.BadRequest, $"search: surgeon cannot be had: {obstacle}. Ask for racing_greedy.");
         notes.Add($"Searched by races: {obstacle}.");
-        return false;
+        return null;
     }
-
-    private SurgeonTexts TextsFor(HealingTexts fits, CancellationToken cancellationToken) =>
-        SurgeonTexts.Of(calibration, fits.General((done, all) => progress.Phase(PrunePhase.Texts, done, all), cancellationToken), Request.DistanceTokens);
 
     private EliminationPlan PlanFor(CalibrationSet texts, ImmutableArray<PruneGrain> grains, ScoringOptions options, ImmutableArray<string>.Builder notes, CancellationToken cancellationToken)
     {

@@ -17,6 +17,18 @@ internal sealed record KeptTexts(string Fingerprint, int[][] Texts)
     public static void Write(string path, string fingerprint, ImmutableArray<TokenSequence> texts) =>
         AtomicFile.Write(path, JsonSerializer.SerializeToUtf8Bytes(new KeptTexts(fingerprint, [.. texts.Select(text => text.Tokens.ToArray())]), KeptTextsJson.Default.KeptTexts));
 
+    /// <summary>Those that are kept, or else made now and kept.</summary>
+    /// <param name="make">Told whom to tell of tokens made.</param>
+    /// <param name="progress">Tokens made and wanted, from none on; not called where nothing has to be made.</param>
+    public static ImmutableArray<TokenSequence> ReadOrMake(string path, string fingerprint, int wanted, Func<Action<int>, ImmutableArray<TokenSequence>> make, Action<int, int> progress)
+    {
+        if (Read(path, fingerprint) is { } kept) return kept;
+        progress(0, wanted);
+        var made = make(done => progress(done, wanted));
+        Write(path, fingerprint, made);
+        return made;
+    }
+
     /// <summary>Null where there are none, or others.</summary>
     public static ImmutableArray<TokenSequence>? Read(string path, string fingerprint)
     {

@@ -105,24 +105,35 @@ public sealed class HealedJobTests : IDisposable
         Assert.All(lean.Model.Tensors.Where(tensor => tensor.Name.EndsWith("ffn_down.weight", StringComparison.Ordinal)), tensor => Assert.Equal(type, tensor.Type));
     }
 
-    /// <summary>The surgeon looks at general text beside the traffic, other searches do not wait for it.</summary>
+    /// <summary>The surgeon looks at general text beside the traffic, unless only answers count; other searches do not wait for it.</summary>
     [Theory]
-    [InlineData(SearchKind.Surgeon, true)]
-    [InlineData(SearchKind.RacingGreedy, false)]
-    public async Task General_text_is_written_before_the_search_where_the_surgeon_searches(SearchKind search, bool before)
+    [InlineData(SearchKind.Surgeon, DistanceTokens.All, true)]
+    [InlineData(SearchKind.Surgeon, DistanceTokens.Answers, false)]
+    [InlineData(SearchKind.RacingGreedy, DistanceTokens.All, false)]
+    public async Task General_text_is_written_before_the_search_where_the_surgeon_looks_at_it(SearchKind search, DistanceTokens tokens, bool before)
     {
         Model.WriteTo(Request.ModelPath);
-        var text = Path.Combine(Request.WorkFolder, "general-text.json");
-        var (phase, searched) = (PrunePhase.Loading, (bool?)null);
-        var result = await PruneAsync(Request with { Search = search }, line =>
-        {
-            if (line.Phase == PrunePhase.Search) searched ??= File.Exists(text);
-            if (line.Phase < phase) throw new InvalidOperationException($"{line.Phase} after {phase}");
-            phase = line.Phase;
-        });
+        var phases = new List<PrunePhase>();
+        var result = await PruneAsync(Request with { Search = search, DistanceTokens = tokens }, line => phases.Add(line.Phase));
         Assert.Null(result.Error);
-        Assert.Equal(before, searched);
-        Assert.True(File.Exists(text));
+        PrunePhase[] first = before ? [PrunePhase.Loading, PrunePhase.Texts] : [PrunePhase.Loading];
+        Assert.Equal(
+            [.. first, PrunePhase.Reference, PrunePhase.Search, PrunePhase.Healing, PrunePhase.Writing, PrunePhase.Verifying, PrunePhase.Gate, PrunePhase.Measuring, PrunePhase.Done],
+            phases.Where((phase, at) => at == 0 || phase != phases[at - 1]));
+        Assert.True(File.Exists(Path.Combine(Request.WorkFolder, "general-text.json")));
+    }
+
+    /// <summary>Which channels the surgeon's units hold follows from all of the traffic, the end of it included.</summary>
+    [Fact]
+    public async Task The_surgeon_does_not_take_up_scores_of_other_traffic()
+    {
+        Model.WriteTo(Request.ModelPath);
+        var request = Request with { Search = SearchKind.Surgeon };
+        using var stop = new CancellationTokenSource();
+        var stopped = await PruneAsync(request, line => { if (line.Phase == PrunePhase.Search && line.Evaluations > 4) stop.Cancel(); }, stop: stop.Token);
+        Assert.Equal(PruneOutcome.Interrupted, stopped.Outcome);
+        Assert.Equal("checkpoint_mismatch", (await PruneAsync(request, traffic: new RandomTraffic(lastOfCalibration: 7))).Error?.Code);
+        Assert.Null((await PruneAsync(request)).Error);
     }
 
     /// <summary>K-quants have blocks of 256 channels: FFN widths stay multiples of that.</summary>
@@ -161,7 +172,7 @@ public sealed class HealedJobTests : IDisposable
         foreach (var after in new[] { 0, 100, 102 })
         {
             using var stop = new CancellationTokenSource();
-            var stopped = await PruneAsync(Request, line => { if (line.Phase == PrunePhase.Healing && line.Step >= after) stop.Cancel(); }, stop.Token);
+            var stopped = await PruneAsync(Request, line => { if (line.Phase == PrunePhase.Healing && line.Step >= after) stop.Cancel(); }, stop: stop.Token);
             Assert.Equal(PruneOutcome.Interrupted, stopped.Outcome);
         }
 
@@ -182,22 +193,24 @@ public sealed class HealedJobTests : IDisposable
         Assert.Contains(result.Gate!.Checks, check => check.Name == Gate.MaskedFileDifference);
     }
 
-    private Task<PruneResult> PruneAsync(PruneRequest request, Action<PruneProgress>? seen = null, CancellationToken stop = default) =>
-        _pruner.PruneAsync(request, new RandomTraffic(), new Listener(line => seen?.Invoke(line)), stop);
+    private Task<PruneResult> PruneAsync(PruneRequest request, Action<PruneProgress>? seen = null, RandomTraffic? traffic = null, CancellationToken stop = default) =>
+        _pruner.PruneAsync(request, traffic ?? new RandomTraffic(), new Listener(line => seen?.Invoke(line)), stop);
 
     private sealed class Listener(Action<PruneProgress> seen) : IProgress<PruneProgress>
     {
         public void Report(PruneProgress value) => seen(value);
     }
 
-    private sealed class RandomTraffic : IPruneTrafficSource
+    private sealed class RandomTraffic(int? lastOfCalibration = null) : IPruneTrafficSource
     {
         public PruneTraffic Draw(PruneRequest request, ILlamaModel model)
         {
             var random = new Random(3);
             CalibrationSet Set(string name) => new(name, [.. Enumerable.Range(0, 8).Select(index =>
                 new TokenSequence($"{name} {index}", [.. Enumerable.Range(0, 50 + index).Select(_ => random.Next(3, model.Info.VocabularySize))], 20))]);
-            return new PruneTraffic(Set("calibration"), Set("held-out"));
+            var (calibration, heldOut) = (Set("calibration"), Set("held-out"));
+            if (lastOfCalibration is { } token) calibration = calibration with { Sequences = calibration.Sequences.SetItem(7, calibration.Sequences[7] with { Tokens = calibration.Sequences[7].Tokens.SetItem(30, token) }) };
+            return new PruneTraffic(calibration, heldOut);
         }
     }
 }
