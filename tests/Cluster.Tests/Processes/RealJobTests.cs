@@ -14,7 +14,7 @@ namespace FinerCut.Tests.Cluster.Processes;
 public class RealJobTests(PostgresServer postgres)
 {
     private const string Order = """
-        {"budget":{"sublayers":6},"search":"paper","healing":"none","promote":false,"min_tokens":64,"max_held_out_tokens":512,"threads":1,
+        {"budget":{"sublayers":12},"search":"paper","healing":"none","promote":false,"min_tokens":64,"max_held_out_tokens":512,"threads":1,
          "gate":{"max_mean_kl":1000,"min_top1_agreement":0,"max_answer_nll_increase":1000,"max_general_nll_increase":1000,"min_common_prefix":0}}
         """;
 
@@ -65,7 +65,8 @@ public class RealJobTests(PostgresServer postgres)
             var model = settings["Models"]![GatewayProcess.Model]!;
             (model["Threads"], model["Parallel"], model["ContextSize"]) = (1, 2, 512);
         });
-        new TinyModel { Seed = 4, Blocks = 6, Embedding = 64, FeedForward = 256, Weights = GgmlType.Q8_0 }.WriteTo(Path.Combine(machine.Folder, "tiny.gguf"));
+        // Blocks enough for a search of some seconds: a cluster tells of its jobs once a second, and a search over six blocks was over before anybody had heard of its second step.
+        new TinyModel { Seed = 4, Blocks = 14, Embedding = 64, FeedForward = 256, Weights = GgmlType.Q8_0 }.WriteTo(Path.Combine(machine.Folder, "tiny.gguf"));
         return machine;
     }
 
