@@ -1,4 +1,3 @@
-using System.Globalization;
 using FinerCut.Calibration;
 using FinerCut.Jobs;
 using FinerCut.Pruning.Texts;
@@ -11,9 +10,6 @@ namespace FinerCut.Pruning.Jobs;
 /// </summary>
 internal static class CalibrationTopUp
 {
-    /// <summary>Tokens of each text.</summary>
-    private const int TextTokens = 128;
-
     /// <summary>Neither healing's nor the gate's texts.</summary>
     private const int TopUpSeed = 104_729;
 
@@ -21,11 +17,9 @@ internal static class CalibrationTopUp
     {
         var request = context.Request;
         var missing = request.MaxCalibrationTokens - traffic.TokenCount;
-        if (missing < TextTokens) return traffic;
-        var texts = KeptTexts.ReadOrMake(
-            Path.Combine(request.WorkFolder, "calibration-text.json"), string.Create(CultureInfo.InvariantCulture, $"{full.Sha256} {missing} {request.Seed}"), missing,
-            told => GeneratedText.Make(full.Model, missing, Math.Min(TextTokens, request.MaxSequenceTokens), unchecked(request.Seed + TopUpSeed), context.Threads, told, cancellationToken),
-            (done, all) => progress.Phase(PrunePhase.Texts, done, all));
+        if (missing < OwnText.Tokens) return traffic;
+        var texts = OwnText.Written(
+            context, full, "calibration-text.json", missing, unchecked(request.Seed + TopUpSeed), (done, all) => progress.Phase(PrunePhase.Texts, done, all), cancellationToken);
         return TextMixture.Spread(traffic.Name, traffic.Sequences, texts);
     }
 }

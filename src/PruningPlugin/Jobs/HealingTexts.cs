@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using FinerCut.Calibration;
 using FinerCut.Jobs;
@@ -11,9 +10,6 @@ namespace FinerCut.Pruning.Jobs;
 /// </summary>
 internal sealed class HealingTexts(JobContext context, FullModel full, PruneTraffic traffic)
 {
-    /// <summary>Tokens of each general text that the model writes itself.</summary>
-    private const int TextTokens = 128;
-
     /// <summary>Of what stands in for conversations that cannot be gone on with: other texts than the general half's.</summary>
     private const int RestSeed = 15_485_863;
 
@@ -31,7 +27,7 @@ internal sealed class HealingTexts(JobContext context, FullModel full, PruneTraf
     /// <summary>The general half: a file's, or the model's own.</summary>
     /// <param name="progress">Tokens written and wanted; not called where nothing has to be written.</param>
     public CalibrationSet General(Action<int, int> progress, CancellationToken cancellationToken) =>
-        _general ??= new CalibrationSet("general", Written("general-text.json", Math.Max(Tokens - Math.Max(Traffic.TokenCount, Tokens / 2), TextTokens), Request.Seed, progress, cancellationToken));
+        _general ??= new CalibrationSet("general", OwnText.Written(context, full, "general-text.json", Math.Max(Tokens - Math.Max(Traffic.TokenCount, Tokens / 2), OwnText.Tokens), Request.Seed, progress, cancellationToken));
 
     /// <summary>
     /// The other half: recorded traffic. Where there is less than that, the model goes on with recorded conversations of its own; where none has a question to go on with (plain prompts), it writes more
@@ -41,15 +37,11 @@ internal sealed class HealingTexts(JobContext context, FullModel full, PruneTraf
     public CalibrationSet Recorded(Action<int, int> progress, CancellationToken cancellationToken)
     {
         var (recorded, missing) = (Traffic, (Tokens / 2) - Traffic.TokenCount);
-        if (missing < TextTokens) return recorded;
+        if (missing < OwnText.Tokens) return recorded;
         var texts = KeptTexts.ReadOrMake(
             Path.Combine(Request.WorkFolder, "regrown-text.json"), string.Create(CultureInfo.InvariantCulture, $"{full.Sha256} {missing} {Request.Seed} {recorded.TokenCount}"), missing,
             told => RegrownText.Make(full.Model, recorded, missing, Request.MaxSequenceTokens, Request.Seed, context.Threads, told, cancellationToken), progress);
-        if (texts.IsEmpty && traffic.General is null) texts = Written("more-general-text.json", missing, unchecked(Request.Seed + RestSeed), progress, cancellationToken);
+        if (texts.IsEmpty && traffic.General is null) texts = OwnText.Written(context, full, "more-general-text.json", missing, unchecked(Request.Seed + RestSeed), progress, cancellationToken);
         return recorded with { Sequences = [.. recorded.Sequences, .. texts] };
     }
-
-    private ImmutableArray<TokenSequence> Written(string file, int wanted, int seed, Action<int, int> progress, CancellationToken cancellationToken) => KeptTexts.ReadOrMake(
-        Path.Combine(Request.WorkFolder, file), string.Create(CultureInfo.InvariantCulture, $"{full.Sha256} {wanted} {seed}"), wanted,
-        told => GeneratedText.Make(full.Model, wanted, Math.Min(TextTokens, Request.MaxSequenceTokens), seed, context.Threads, told, cancellationToken), progress);
 }

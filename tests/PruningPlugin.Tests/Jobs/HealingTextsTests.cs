@@ -1,33 +1,19 @@
 using FinerCut.Calibration;
 using FinerCut.Jobs;
 using FinerCut.Pruning.Jobs;
-using FinerCut.Runtime.Native;
-using FinerCut.TestModels;
 
 namespace FinerCut.Pruning.Tests.Jobs;
 
-public sealed class HealingTextsTests : IDisposable
+public class HealingTextsTests
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("finercut-texts-").FullName;
-
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
-
     /// <summary>Plain prompts have no question that could be gone on with: without other text a fit would have three quarters of its tokens only.</summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public void Plain_prompts_are_made_up_for_by_general_text_unless_that_was_given(bool given)
     {
-        var request = new PruneRequest
-        {
-            JobId = "job", ModelPath = Path.Combine(_folder, "model.gguf"), OutputPath = Path.Combine(_folder, "lean.gguf"), WorkFolder = Path.Combine(_folder, "work"),
-            CalibrationPath = "calibration", HeldOutPath = "held-out", Budget = new PruneBudget(Fraction: 0.1), Threads = 1, MaxHealingTokens = 1600,
-        };
-        new TinyModel { Seed = 37, Blocks = 2 }.WriteTo(request.ModelPath);
-        var context = new JobContext(request, NativeRuntime.Open(), TimeProvider.System, new Progress<PruneProgress>());
-        using var full = FullModel.Open(context, _ => { }, CancellationToken.None);
-        var random = new Random(3);
-        var sequences = Enumerable.Range(0, 5).Select(index => new TokenSequence($"{index}", [.. Enumerable.Range(0, 80).Select(_ => random.Next(3, 200))], 80)).ToArray();
+        using var job = new TinyJob(2, request => request with { MaxHealingTokens = 1600 });
+        var (context, full, sequences) = (job.Context, job.Full, TinyJob.Sequences(5, 80, 80));
         var traffic = new PruneTraffic(new CalibrationSet("calibration", [.. sequences[..4]]), new CalibrationSet("held-out", [.. sequences[4..]])) { General = given ? new CalibrationSet("given", [sequences[4]]) : null };
         var (first, told) = (new HealingTexts(context, full, traffic), new List<(int Done, int All)>());
         var recorded = first.Recorded((done, all) => told.Add((done, all)), CancellationToken.None);
