@@ -71,7 +71,8 @@ internal sealed unsafe class Session : ILlamaSession
         var native = _arguments.Bind(batch, _allOutputs);
         _watch.Reset();
         var stamp = _log.Stamp;
-        var code = _decoder.Decode(native);
+        int code;
+        using (_threads?.Enter()) code = _decoder.Decode(native);
         GC.KeepAlive(batch);
         if (_watch.Stopped || code is not (0 or 1 or -1)) Forget(batch);
         if (_watch.Failure is { } failure)

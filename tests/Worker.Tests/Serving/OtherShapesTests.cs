@@ -8,13 +8,16 @@ namespace FinerCut.Tests.Serving;
 [Collection<ServedCollection>]
 public class OtherShapesTests(SharedWorkers workers)
 {
+    /// <summary>The model does not waver about its answer (1.1 nats to the second choice): answers are compared, and batches of another shape round otherwise.</summary>
+    private const string Question = "Write 1, 2, 3, 4, 5, 6, 7, 8 and so on.";
+
     private static readonly JsonObject Message = new()
     {
         ["model"] = "any",
         ["max_tokens"] = 12,
         ["temperature"] = 0,
         ["system"] = "You are brief.",
-        ["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = "Say hello." }),
+        ["messages"] = new JsonArray(new JsonObject { ["role"] = "user", ["content"] = Question }),
     };
 
     private static readonly JsonObject Response = new()
@@ -23,13 +26,12 @@ public class OtherShapesTests(SharedWorkers workers)
         ["max_output_tokens"] = 12,
         ["temperature"] = 0,
         ["instructions"] = "You are brief.",
-        ["input"] = "Say hello.",
+        ["input"] = Question,
     };
 
     [Fact]
     public async Task AMessageIsTheChatAnswerInAnthropicsShape()
     {
-        await WarmAsync("/v1/messages", Message);
         var answer = await workers.Real.AnswerAsync("/v1/messages", Message);
         Assert.Equal("message", (string?)answer["type"]);
         Assert.Equal("max_tokens", (string?)answer["stop_reason"]);
@@ -41,7 +43,6 @@ public class OtherShapesTests(SharedWorkers workers)
     [Fact]
     public async Task MessageEventsComeInAnthropicsOrder()
     {
-        await WarmAsync("/v1/messages", Message);
         var whole = await workers.Real.AnswerAsync("/v1/messages", Message);
         var events = await EventsAsync("/v1/messages", Message);
         Assert.All(events, item => Assert.Equal(item.EventType, (string?)item.Data["type"]));
@@ -55,7 +56,6 @@ public class OtherShapesTests(SharedWorkers workers)
     [Fact]
     public async Task AStopSequenceIsNamed()
     {
-        await WarmAsync("/v1/messages", Message);
         var text = (string)(await workers.Real.AnswerAsync("/v1/messages", Message))["content"]![0]!["text"]!;
         var body = Message.DeepClone();
         var stop = text.Substring(text.Length / 2, 3);
@@ -95,7 +95,6 @@ public class OtherShapesTests(SharedWorkers workers)
     [Fact]
     public async Task AResponseIsTheChatAnswerInTheNewShape()
     {
-        await WarmAsync("/v1/responses", Response);
         var answer = await workers.Real.AnswerAsync("/v1/responses", Response);
         Assert.Equal("response", (string?)answer["object"]);
         Assert.Equal("incomplete", (string?)answer["status"]);
@@ -131,15 +130,12 @@ public class OtherShapesTests(SharedWorkers workers)
         Assert.Equal(param, (string?)answer["error"]!["param"]);
     }
 
-    /// <summary>Answers that are compared are all computed in the same shape, that of a prompt known but for its last token: another one rounds otherwise.</summary>
-    private Task<JsonNode> WarmAsync(string path, JsonObject body) => workers.Real.AnswerAsync(path, body);
-
     private async Task<string?> ChatText()
     {
         var body = new JsonObject
         {
             ["messages"] = new JsonArray(
-                new JsonObject { ["role"] = "system", ["content"] = "You are brief." }, new JsonObject { ["role"] = "user", ["content"] = "Say hello." }),
+                new JsonObject { ["role"] = "system", ["content"] = "You are brief." }, new JsonObject { ["role"] = "user", ["content"] = Question }),
             ["max_tokens"] = 12,
             ["temperature"] = 0,
         };
