@@ -34,9 +34,9 @@ internal sealed class HeldOutJudge : IDisposable
             foreach (var (sequence, index, firstRow) in batch.Sequences) Array.Fill(_conversation, index, firstRow, sequence.Tokens.Length);
             var first = batch.Sequences[0].FirstRow;
             _model.Decode(batch, none, CancellationToken.None);
-            _model.Decoder.ForEachRow(options.Threads, (row, logits, _) =>
+            _model.Decoder.ForEachRow(options.Threads, (row, logits, scratch) =>
             {
-                _reference.Set(first + row, logits);
+                _reference.Set(first + row, logits, scratch);
                 _best[first + row] = TensorPrimitives.IndexOfMax(logits);
             });
         }

@@ -91,9 +91,9 @@ public sealed class ModelBatchScorer : IBatchScorer, IDisposable
         {
             _model.Decode(sequences, CutMask.None(Units), new StateUse(states, 0, -1, capture), logits: true, cancellationToken);
             var first = sequences.Sequences[0].FirstRow;
-            _model.Decoder.ForEachRow(_options.Threads, (row, logits, _) =>
+            _model.Decoder.ForEachRow(_options.Threads, (row, logits, scratch) =>
             {
-                if (_scored.At(first + row) is >= 0 and var place) _reference.Set(place, logits);
+                if (_scored.At(first + row) is >= 0 and var place) _reference.Set(place, logits, scratch);
             });
             _referenced[batch] = true;
             at = CutMask.None(Units);

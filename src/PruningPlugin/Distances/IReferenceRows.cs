@@ -11,7 +11,8 @@ public interface IReferenceRows
     /// <summary>Memory taken once all rows are set.</summary>
     long Bytes { get; }
 
-    void Set(int row, ReadOnlySpan<float> logits);
+    /// <param name="scratch">[vocabulary], the calling thread's own.</param>
+    void Set(int row, ReadOnlySpan<float> logits, float[] scratch);
 
     /// <param name="lean">The pruned model's logits [vocabulary].</param>
     /// <param name="scratch">[vocabulary], the calling thread's own.</param>
@@ -41,7 +42,7 @@ public static class ReferenceRows
     {
         public long Bytes => logits.Bytes;
 
-        public void Set(int row, ReadOnlySpan<float> values) => logits.Set(row, values);
+        public void Set(int row, ReadOnlySpan<float> values, float[] scratch) => logits.Set(row, values, scratch);
 
         public double DistanceOf(int row, ReadOnlySpan<float> lean, float[] scratch) => LogitDistance.Between(distance, logits.Row(row, scratch), logits.LogSumExp(row), lean);
     }

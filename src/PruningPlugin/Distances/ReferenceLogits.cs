@@ -41,7 +41,8 @@ public sealed class ReferenceLogits
     /// <summary>Logarithm of the row's sum of exponentials.</summary>
     public double LogSumExp(int row) => _logSumExp[row];
 
-    public void Set(int row, ReadOnlySpan<float> logits)
+    /// <param name="scratch">[vocabulary], overwritten.</param>
+    public void Set(int row, ReadOnlySpan<float> logits, float[] scratch)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(logits.Length, Vocabulary);
         if (_single is not null)
@@ -54,7 +55,7 @@ public sealed class ReferenceLogits
         var half = GC.AllocateUninitializedArray<Half>(Vocabulary);
         TensorPrimitives.ConvertToHalf(logits, half);
         _half![row] = half;
-        _logSumExp[row] = LogitDistance.LogSumExp(Row(row, new float[Vocabulary]));
+        _logSumExp[row] = LogitDistance.LogSumExp(Row(row, scratch));
     }
 
     /// <summary>The row's logits; <paramref name="scratch"/> [vocabulary] is used where the store is not single precision.</summary>

@@ -35,7 +35,7 @@ public sealed class TopKReference : IReferenceRows
 
     public long Bytes => (_tokens.LongLength * (sizeof(int) + sizeof(float))) + (_rest.LongLength * sizeof(double));
 
-    public void Set(int row, ReadOnlySpan<float> logits)
+    public void Set(int row, ReadOnlySpan<float> logits, float[] scratch)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(logits.Length, _vocabulary);
         var sum = LogitDistance.LogSumExp(logits);

@@ -140,7 +140,7 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
     private EliminationPlan PlanFor(CalibrationSet texts, ImmutableArray<PruneGrain> grains, ScoringOptions options, ImmutableArray<string>.Builder notes, CancellationToken cancellationToken)
     {
         var made = EliminationPlan.Make(
-            full.Model, full.File, full.Shape, grains, Request.SlicesPerFfn > 0 ? Request.SlicesPerFfn : EliminationPlan.Slices, texts, options,
+            full.Model, full.File, full.Shape, grains, Request.SlicesPerFfn > 0 ? Request.SlicesPerFfn : EliminationPlan.Slices, texts, options with { StateBytes = JobMemory.MomentBytes(full.Shape, Request) },
             (done, all) => progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
         notes.Add("Distances of the steps are the surgeon's predictions of the healed model's (docs/pruning.md); the gate's figures are measured.");
 

@@ -24,29 +24,29 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
     private const long Programs = 190L << 20;
 
     /// <summary>Of <see cref="Programs"/>, what is on the managed heap.</summary>
-    private const long HeapOfPrograms = 64L << 20;
+    private const long HeapOfPrograms = 40L << 20;
 
     /// <summary>llama.cpp's and our own tables, a token of the vocabulary.</summary>
     private const int BytesOfWord = 450;
 
-    /// <summary>What reference and states may take where a request says nothing: half of it each.</summary>
+    /// <summary>What a search may take where a request says nothing.</summary>
     public const long DefaultSearchBytes = 2L << 30;
 
     /// <summary>The phases come one after the other.</summary>
-    public long Peak => Process + Session + Math.Max(Math.Max(Reference + States, Elimination), Math.Max(Healing, Proof));
+    public long Peak => Process + Session + Math.Max(Math.Max(8 * (Reference + States) / 7, Elimination), Math.Max(Healing, Proof));
 
     /// <param name="leanBytes">Of the lean file's tensors at most: the full model's.</param>
     public static JobMemory Plan(ModelShape shape, PruneRequest request, long leanBytes)
     {
         ArgumentNullException.ThrowIfNull(shape);
         ArgumentNullException.ThrowIfNull(request);
-        var search = Math.Max(0, SearchBytes(shape, request));
+        var share = ShareOf(SearchBytes(shape, request));
         return new JobMemory(
-            Fixed(shape), SessionOf(shape, request), Math.Min(ReferenceOf(shape, request, search / 2), search), Math.Min(search / 2, AllStates(shape, request)),
-            EliminationOf(shape, request, search / 2), request.Healing == HealingKind.None ? 0 : HealingOf(shape, request), SessionOf(shape, request) + BatchLogits(shape, request) + leanBytes);
+            Fixed(shape), SessionOf(shape, request), Math.Min(ReferenceOf(shape, request, share), 2 * share), Math.Min(share, AllStates(shape, request)),
+            EliminationOf(shape, request, MomentBytes(shape, request)), request.Healing == HealingKind.None ? 0 : HealingOf(shape, request), SessionOf(shape, request) + BatchLogits(shape, request) + leanBytes);
     }
 
-    /// <summary>What reference and states may take together. Below the compact reference's size a job cannot run.</summary>
+    /// <summary>What a search may take, reference and states above all. Below the compact reference's size a job cannot run.</summary>
     public static long SearchBytes(ModelShape shape, PruneRequest request)
     {
         ArgumentNullException.ThrowIfNull(shape);
@@ -62,10 +62,10 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
         var smallest = ReferenceRows.IsCompact(request.Measure, int.MaxValue, 1, 0) ? CompactOf(request) : 2L * request.MaxCalibrationTokens * shape.VocabularySize;
         var plan = Plan(shape, request, leanBytes);
         var elimination = EliminationOf(shape, request, 0);
-        var needed = plan.Process + plan.Session + Math.Max(Math.Max(2 * smallest, elimination), Math.Max(plan.Healing, plan.Proof));
+        var needed = plan.Process + plan.Session + Math.Max(Math.Max((16 * smallest / 7) + 16, elimination), Math.Max(plan.Healing, plan.Proof));
         return needed <= given ? null : string.Create(
             CultureInfo.InvariantCulture,
-            $"memory_bytes: {given} are too few for this model; {needed} are needed beside its weights (program {plan.Process}, a session {plan.Session}, then the most of reference {smallest} twice, the surgeon's matrices {elimination}, healing {plan.Healing}, proof {plan.Proof}). Fewer max_healing_tokens or max_calibration_tokens need less.");
+            $"memory_bytes: {given} are too few for this model; {needed} are needed beside its weights (program {plan.Process}, a session {plan.Session}, then the most of reference {smallest} twice and a seventh more, the surgeon's matrices {elimination}, healing {plan.Healing}, proof {plan.Proof}). Fewer max_healing_tokens or max_calibration_tokens need less.");
     }
 
     /// <summary>
@@ -77,9 +77,23 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
     /// <summary>Options that keep a search within its share.</summary>
     public static ScoringOptions Options(ModelShape shape, PruneRequest request, int threads)
     {
-        var half = Math.Max(0, SearchBytes(shape, request)) / 2;
-        return new ScoringOptions(threads, half, half) { Tokens = request.DistanceTokens, TopK = request.TopK };
+        var share = ShareOf(SearchBytes(shape, request));
+        return new ScoringOptions(threads, share, share) { Tokens = request.DistanceTokens, TopK = request.TopK };
     }
+
+    /// <summary>What moments may take that the surgeon sums in one run, beside the matrices of a path; one sublayer's, where they are more.</summary>
+    public static long MomentBytes(ModelShape shape, PruneRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        var search = SearchBytes(shape, request);
+        return Math.Max(0, Math.Min(ShareOf(search), search - PathOf(shape)));
+    }
+
+    /// <summary>
+    /// What reference and states may take each. An eighth of a search's memory is for what lives briefly beside them and for holes between them: a job that filled all of it was out of memory one time and not the
+    /// other.
+    /// </summary>
+    private static long ShareOf(long search) => Math.Max(0, search) / 16 * 7;
 
     private static int BatchTokens(ModelShape shape, PruneRequest request) => Math.Max(new ScoringOptions(1).BatchTokens(shape.VocabularySize), request.MaxSequenceTokens);
 
@@ -112,16 +126,21 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
         (long)request.MaxCalibrationTokens * shape.EmbeddingLength * sizeof(float) * Math.Max(0, shape.Sublayers().Count() - 1);
 
     /// <summary>
-    /// The surgeon's, where it may search: moments of as many sublayers as fit the share, of one at least, with a batch of their inputs; then of one path the centred moments, their factor, its inverse with
-    /// the unit matrix that it was solved from, and the projection's weights some times.
+    /// The surgeon's, where it may search: moments of as many sublayers as there is room for, of one at least, with a batch of their inputs; then the matrices of one path.
     /// </summary>
-    private static long EliminationOf(ModelShape shape, PruneRequest request, long share)
+    private static long EliminationOf(ModelShape shape, PruneRequest request, long room)
     {
         if (request.Search is not (SearchKind.Auto or SearchKind.Surgeon) || request.Healing is not (HealingKind.Auto or HealingKind.Refit)) return 0;
         var tokens = BatchTokens(shape, request);
         long[] each = [.. shape.Sublayers().Select(sublayer => InputMoments.BytesOf(shape, sublayer, tokens))];
+        return Math.Max(each.Max(), Math.Min(each.Sum(), room)) + PathOf(shape);
+    }
+
+    /// <summary>Of one path: the centred moments, their factor, its inverse with the unit matrix that it was solved from, and the projection's weights some times.</summary>
+    private static long PathOf(ModelShape shape)
+    {
         var widest = Widest(shape);
-        return Math.Max(each.Max(), Math.Min(each.Sum(), share)) + (3 * widest * widest * sizeof(double)) + (6 * widest * shape.EmbeddingLength * sizeof(float));
+        return (3 * widest * widest * sizeof(double)) + (6 * widest * shape.EmbeddingLength * sizeof(float));
     }
 
     private static long Widest(ModelShape shape) => Math.Max(shape.Blocks.Max(block => (long)block.FfnLength), shape.Blocks.Max(block => (long)block.HeadCount * shape.HeadLength));

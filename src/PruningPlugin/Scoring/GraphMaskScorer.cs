@@ -159,9 +159,9 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
             var sequences = _batches.Batches[batch];
             _model.Decode(sequences, _base, new StateUse(_states, batch, -1, capture), logits: true, cancellationToken);
             var first = sequences.Sequences[0].FirstRow;
-            _model.Decoder.ForEachRow(_options.Threads, (row, logits, _) =>
+            _model.Decoder.ForEachRow(_options.Threads, (row, logits, scratch) =>
             {
-                if (_scored.At(first + row) is >= 0 and var at) _reference.Set(at, logits);
+                if (_scored.At(first + row) is >= 0 and var at) _reference.Set(at, logits, scratch);
             });
             progress(batch + 1, _batches.Batches.Length);
         }

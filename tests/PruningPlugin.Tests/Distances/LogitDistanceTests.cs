@@ -99,8 +99,8 @@ public class LogitDistanceTests
         var single = new ReferenceLogits(1, 49152, budgetBytes: 49152 * 4);
         var half = new ReferenceLogits(1, 49152, budgetBytes: (49152 * 4) - 1);
         Assert.Equal((LogitStore.Single, LogitStore.Half), (single.Store, half.Store));
-        single.Set(0, full);
-        half.Set(0, full);
+        single.Set(0, full, new float[49152]);
+        half.Set(0, full, new float[49152]);
         var scratch = new float[49152];
         var exact = LogitDistance.Between(DistanceKind.JensenShannon, single.Row(0, scratch), single.LogSumExp(0), lean);
         var compact = LogitDistance.Between(DistanceKind.JensenShannon, half.Row(0, scratch), half.LogSumExp(0), lean);

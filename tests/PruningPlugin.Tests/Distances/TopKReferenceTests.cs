@@ -27,7 +27,7 @@ public class TopKReferenceTests
             _ => Kl(P, Q),
         };
         var reference = new TopKReference(kind, 1, 2000, 40);
-        reference.Set(0, full);
+        reference.Set(0, full, []);
         Assert.Equal(expected, reference.DistanceOf(0, lean, []), 1e-5 * expected);
     }
 
@@ -41,7 +41,7 @@ public class TopKReferenceTests
         foreach (var kept in new[] { 1, 4, 16, 64, 256, 1024, 3000, 5000 })
         {
             var reference = new TopKReference(DistanceKind.TopKKullbackLeibler, 1, 3000, kept);
-            reference.Set(0, full);
+            reference.Set(0, full, []);
             var found = reference.DistanceOf(0, lean, []);
             Assert.InRange(found, before - 1e-6, exact + 1e-5);
             before = found;
@@ -55,7 +55,7 @@ public class TopKReferenceTests
     {
         var (full, lean) = Rows(500, 30, 1, 13);
         var reference = new TopKReference(DistanceKind.KullbackLeibler, 2, 500, 8);
-        reference.Set(1, full);
+        reference.Set(1, full, []);
         Assert.InRange(reference.DistanceOf(1, full, []), 0, 1e-6);
         lean[499] = float.NaN;
         Assert.True(double.IsNaN(reference.DistanceOf(1, lean, [])));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Memory;
@@ -23,6 +24,24 @@ public class JobMemoryTests
             }
             else Assert.InRange(JobMemory.Plan(Large, request, Large.TensorBytes).Peak, 1L << 30, given);
         }
+    }
+
+    /// <summary>Whatever is most of it: the compact reference with little healing, healing with much, matrices where the surgeon searches.</summary>
+    [Theory]
+    [InlineData(100_000, 1024, HealingKind.None)]
+    [InlineData(4000, 7777, HealingKind.None)]
+    [InlineData(2560, 20_480, HealingKind.Refit)]
+    public void With_what_is_told_as_needed_the_plan_is_kept_to(int calibration, int healing, HealingKind kind)
+    {
+        var request = Request with { MaxCalibrationTokens = calibration, MaxHealingTokens = healing, Healing = kind, TopK = 1001 };
+        var told = JobMemory.Misfit(Large, request with { MemoryBytes = 1 }, 0)!;
+        var needed = long.Parse(told.Split("few for this model; ")[1].Split(' ')[0], CultureInfo.InvariantCulture);
+        Assert.Null(JobMemory.Misfit(Large, request with { MemoryBytes = needed }, 0));
+        Assert.NotNull(JobMemory.Misfit(Large, request with { MemoryBytes = needed - 1 }, 0));
+        var plan = JobMemory.Plan(Large, request with { MemoryBytes = needed }, 0);
+        Assert.True(plan.Reference > 0, "there is room for a reference");
+        Assert.InRange(plan.Peak, 1, needed);
+        Assert.InRange(JobMemory.HeapLimit(Large, request with { MemoryBytes = needed })!.Value - plan.Reference - plan.States, (needed - plan.Process - plan.Session) / 8, needed);
     }
 
     [Fact]
