@@ -33,7 +33,7 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
     public const long DefaultSearchBytes = 2L << 30;
 
     /// <summary>The phases come one after the other.</summary>
-    public long Peak => Process + Session + Math.Max(Math.Max(8 * (Reference + States) / 7, Elimination), Math.Max(Healing, Proof));
+    public long Peak => Process + Session + Math.Max(WithRoom(Math.Max(Math.Max(Reference + States, Elimination), Healing)), Proof);
 
     /// <param name="leanBytes">Of the lean file's tensors at most: the full model's.</param>
     public static JobMemory Plan(ModelShape shape, PruneRequest request, long leanBytes)
@@ -62,10 +62,10 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
         var smallest = ReferenceRows.IsCompact(request.Measure, int.MaxValue, 1, 0) ? CompactOf(request) : 2L * request.MaxCalibrationTokens * shape.VocabularySize;
         var plan = Plan(shape, request, leanBytes);
         var elimination = EliminationOf(shape, request, 0);
-        var needed = plan.Process + plan.Session + Math.Max(Math.Max((16 * smallest / 7) + 16, elimination), Math.Max(plan.Healing, plan.Proof));
+        var needed = plan.Process + plan.Session + Math.Max(WithRoom(Math.Max(Math.Max(2 * smallest, elimination), plan.Healing)), plan.Proof);
         return needed <= given ? null : string.Create(
             CultureInfo.InvariantCulture,
-            $"memory_bytes: {given} are too few for this model; {needed} are needed beside its weights (program {plan.Process}, a session {plan.Session}, then the most of reference {smallest} twice and a seventh more, the surgeon's matrices {elimination}, healing {plan.Healing}, proof {plan.Proof}). Fewer max_healing_tokens or max_calibration_tokens need less.");
+            $"memory_bytes: {given} are too few for this model; {needed} are needed beside its weights (program {plan.Process}, a session {plan.Session}, then the most of reference {smallest} twice, the surgeon's matrices {elimination} and healing {plan.Healing}, with a seventh of it for what lives briefly, or proof {plan.Proof}). Fewer max_healing_tokens or max_calibration_tokens need less.");
     }
 
     /// <summary>
@@ -86,14 +86,18 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
     {
         ArgumentNullException.ThrowIfNull(shape);
         var search = SearchBytes(shape, request);
-        return Math.Max(0, Math.Min(ShareOf(search), search - PathOf(shape)));
+        return Math.Max(0, Math.Min(ShareOf(search), WithoutRoom(search) - PathOf(shape)));
     }
 
+    /// <summary>What reference and states may take each.</summary>
+    private static long ShareOf(long search) => WithoutRoom(search) / 2;
+
     /// <summary>
-    /// What reference and states may take each. An eighth of a search's memory is for what lives briefly beside them and for holes between them: a job that filled all of it was out of memory one time and not the
-    /// other.
+    /// With an eighth of the whole for what lives briefly on the heap, and for holes in it: jobs that were given what lives alone were out of memory one time and not the other.
     /// </summary>
-    private static long ShareOf(long search) => Math.Max(0, search) / 16 * 7;
+    private static long WithRoom(long bytes) => ((8 * bytes) + 6) / 7;
+
+    private static long WithoutRoom(long bytes) => Math.Max(0, bytes) * 7 / 8;
 
     private static int BatchTokens(ModelShape shape, PruneRequest request) => Math.Max(new ScoringOptions(1).BatchTokens(shape.VocabularySize), request.MaxSequenceTokens);
 
