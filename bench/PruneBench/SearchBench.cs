@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
+using System.Globalization;
 using FinerCut.Calibration;
 using FinerCut.Gguf;
 using FinerCut.Jobs;
@@ -28,7 +29,7 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
     private readonly ScoringOptions _options = new(threads);
 
     /// <param name="count">Sublayers to remove.</param>
-    /// <param name="rows">paper, lazy, racing: so many sublayers, without healing. surgeon: the bytes of the row before, healed on the same tokens, its whole time.</param>
+    /// <param name="rows">paper, lazy, racing: so many sublayers, without healing. surgeon[:BYTES]: those, or the bytes of the row before, healed on the same tokens, its whole time.</param>
     public void Run(ImmutableArray<TokenSequence> traffic, int tokens, int count, IReadOnlyList<string> rows)
     {
         using var file = GgufShards.Open(path);
@@ -48,7 +49,7 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
         foreach (var name in rows)
         {
             var clock = Stopwatch.StartNew();
-            var found = name == "surgeon" ? Surgeon(file, calibration, removed) : Counted(name, calibration, problem, bytes);
+            var found = name.Split(':') is ["surgeon", .. var given] ? Surgeon(file, calibration, given is [var asked] ? long.Parse(asked, CultureInfo.InvariantCulture) : removed) : Counted(name, calibration, problem, bytes);
             var seconds = clock.Elapsed.TotalSeconds;
             removed = found.Bytes;
             var proof = Prove(file, found, heldOut);
