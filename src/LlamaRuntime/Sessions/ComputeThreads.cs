@@ -8,10 +8,11 @@ namespace FinerCut.Runtime.Native;
 /// </summary>
 internal sealed unsafe class ComputeThreads : IDisposable
 {
-    private const int CpuDevice = 0;        // GGML_BACKEND_DEVICE_TYPE_CPU
-    private const int ThreadsOffset = 512;  // ggml_threadpool_params: bool cpumask[GGML_MAX_N_THREADS], then n_threads, prio, poll, ...
-    private const int StrictOffset = 524;   // ... prio (int), poll (uint32), strict_cpu (bool)
-    private const int MostProcessors = 512; // GGML_MAX_N_THREADS
+    private const int CpuDevice = 0; // GGML_BACKEND_DEVICE_TYPE_CPU
+
+    // ggml_threadpool_params: bool cpumask[GGML_MAX_N_THREADS], then n_threads, prio (int), poll (uint32), strict_cpu (bool), ...
+    private const int ThreadsOffset = ContextOptions.MaxThreads;
+    private const int StrictOffset = ThreadsOffset + 12;
     private const int ParametersRoom = 1024;
     private readonly delegate* unmanaged[Cdecl]<nint, void> _free;
     private readonly int[] _processors;
@@ -41,7 +42,7 @@ internal sealed unsafe class ComputeThreads : IDisposable
         var processors = Held(Llama.Threads(context), Llama.BatchThreads(context), Processors.Allowed());
         // ggml gives its own threads one after the other, and the last to the thread that decodes (ggml_threadpool_new_impl in ggml-cpu.c).
         foreach (var processor in processors) parameters[processor] = 1;
-        parameters[StrictOffset] = processors.Length > 0 ? (byte)1 : (byte)0;
+        if (processors.Length > 0) parameters[StrictOffset] = 1;
         var pool = create(parameters);
         // It has held this thread as the one that decodes.
         if (processors.Length > 0) Processors.HoldThisThread(processors);
@@ -52,7 +53,7 @@ internal sealed unsafe class ComputeThreads : IDisposable
 
     /// <summary>The processors that threads are held to, one each: all that there are, or none where threads are fewer or more, or not always as many.</summary>
     internal static int[] Held(int threads, int batchThreads, int[] allowed) =>
-        threads > 1 && threads == batchThreads && threads == allowed.Length && allowed[^1] < MostProcessors ? allowed : [];
+        threads > 1 && threads == batchThreads && threads == allowed.Length && allowed[^1] < ContextOptions.MaxThreads ? allowed : [];
 
     /// <summary>Holds the calling thread to its processor while it computes, and only then: it may belong to others, and what it does between decodes can be done anywhere.</summary>
     internal Turn Enter()

@@ -6,7 +6,7 @@ namespace FinerCut.Runtime.Native;
 internal static class ContextOptions
 {
     private const int MaxContextLength = 1 << 27;
-    private const int MaxThreads = 512; // GGML_MAX_N_THREADS
+    internal const int MaxThreads = 512; // GGML_MAX_N_THREADS
 
     /// <exception cref="LlamaException">All refused options at once, each with its value and what is allowed.</exception>
     internal static SessionOptions Settle(SessionOptions options, LlamaModelInfo model)

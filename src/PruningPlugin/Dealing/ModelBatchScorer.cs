@@ -70,15 +70,7 @@ public sealed class ModelBatchScorer : IBatchScorer, IDisposable
     {
         var sequences = _batches.Batches[batch];
         _model.Decode(sequences, mask, new StateUse(states, 0, states.LatestBefore(0, GraphMaskScorer.FirstDifference(from, mask)), []), logits: true, cancellationToken);
-        var first = sequences.Sequences[0].FirstRow;
-        var distances = new double[sequences.Tokens];
-        _model.Decoder.ForEachRow(_options.Threads, (row, logits, scratch) =>
-        {
-            if (_scored.At(first + row) is >= 0 and var at) distances[row] = _reference.DistanceOf(at, logits, scratch);
-        });
-
-        // In one order whatever the threads did: same mask, same sum to the last bit.
-        return distances.Sum();
+        return _scored.SumOfDistances(_reference, _model.Decoder, sequences.Sequences[0].FirstRow, sequences.Tokens, _options.Threads);
     }
 
     /// <summary>The batch's states of the announced mask.</summary>
@@ -90,11 +82,7 @@ public sealed class ModelBatchScorer : IBatchScorer, IDisposable
         if (!_referenced[batch])
         {
             _model.Decode(sequences, CutMask.None(Units), new StateUse(states, 0, -1, capture), logits: true, cancellationToken);
-            var first = sequences.Sequences[0].FirstRow;
-            _model.Decoder.ForEachRow(_options.Threads, (row, logits, scratch) =>
-            {
-                if (_scored.At(first + row) is >= 0 and var place) _reference.Set(place, logits, scratch);
-            });
+            _scored.KeepReference(_reference, _model.Decoder, sequences.Sequences[0].FirstRow, _options.Threads);
             _referenced[batch] = true;
             at = CutMask.None(Units);
         }

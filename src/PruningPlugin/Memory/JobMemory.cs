@@ -62,7 +62,7 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
         var smallest = ReferenceRows.IsCompact(request.Measure, int.MaxValue, 1, 0) ? CompactOf(request) : 2L * request.MaxCalibrationTokens * shape.VocabularySize;
         var plan = Plan(shape, request, leanBytes);
         var elimination = EliminationOf(shape, request, 0);
-        var needed = plan.Process + plan.Session + Math.Max(WithRoom(Math.Max(Math.Max(2 * smallest, elimination), plan.Healing)), plan.Proof);
+        var needed = (plan with { Reference = smallest, States = smallest, Elimination = elimination }).Peak;
         return needed <= given ? null : string.Create(
             CultureInfo.InvariantCulture,
             $"memory_bytes: {given} are too few for this model; {needed} are needed beside its weights (program {plan.Process}, a session {plan.Session}, then the most of reference {smallest} twice, the surgeon's matrices {elimination} and healing {plan.Healing}, with a seventh of it for what lives briefly, or proof {plan.Proof}). Fewer max_healing_tokens or max_calibration_tokens need less.");

@@ -140,15 +140,7 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
         var use = new StateUse(_states, batch, _states.LatestBefore(batch, FirstDifference(_base, mask)), []);
         var sequences = _batches.Batches[batch];
         _model.Decode(sequences, mask, use, logits: true, cancellationToken);
-        var first = sequences.Sequences[0].FirstRow;
-        var distances = new double[sequences.Tokens];
-        _model.Decoder.ForEachRow(_options.Threads, (row, logits, scratch) =>
-        {
-            if (_scored.At(first + row) is >= 0 and var at) distances[row] = _reference.DistanceOf(at, logits, scratch);
-        });
-
-        // Summed in one order whatever the threads did: same mask, same score to the last bit.
-        return distances.Sum();
+        return _scored.SumOfDistances(_reference, _model.Decoder, sequences.Sequences[0].FirstRow, sequences.Tokens, _options.Threads);
     }
 
     private void MakeReference(Action<int, int> progress, CancellationToken cancellationToken)
@@ -158,11 +150,7 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
         {
             var sequences = _batches.Batches[batch];
             _model.Decode(sequences, _base, new StateUse(_states, batch, -1, capture), logits: true, cancellationToken);
-            var first = sequences.Sequences[0].FirstRow;
-            _model.Decoder.ForEachRow(_options.Threads, (row, logits, scratch) =>
-            {
-                if (_scored.At(first + row) is >= 0 and var at) _reference.Set(at, logits, scratch);
-            });
+            _scored.KeepReference(_reference, _model.Decoder, sequences.Sequences[0].FirstRow, _options.Threads);
             progress(batch + 1, _batches.Batches.Length);
         }
     }

@@ -1,4 +1,5 @@
 using FinerCut.Jobs;
+using FinerCut.Pruning.Distances;
 
 namespace FinerCut.Pruning.Scoring;
 
@@ -16,6 +17,25 @@ internal sealed class ScoredRows
     public int At(int row) => _places[row];
 
     public int CountOf(int batch) => _inBatch[batch];
+
+    /// <summary>Keeps what the full model has just computed of those that count.</summary>
+    /// <param name="first">The decode's first row.</param>
+    public void KeepReference(IReferenceRows reference, TokenDecoder decoder, int first, int threads) => decoder.ForEachRow(threads, (row, logits, scratch) =>
+    {
+        if (At(first + row) is >= 0 and var place) reference.Set(place, logits, scratch);
+    });
+
+    /// <summary>Sum of the distances of what a mask has just computed, in one order whatever the threads did: same mask, same sum to the last bit.</summary>
+    /// <param name="first">The decode's first row.</param>
+    public double SumOfDistances(IReferenceRows reference, TokenDecoder decoder, int first, int tokens, int threads)
+    {
+        var distances = new double[tokens];
+        decoder.ForEachRow(threads, (row, logits, scratch) =>
+        {
+            if (At(first + row) is >= 0 and var place) distances[row] = reference.DistanceOf(place, logits, scratch);
+        });
+        return distances.Sum();
+    }
 
     public static ScoredRows Of(TokenBatches batches, DistanceTokens tokens)
     {
