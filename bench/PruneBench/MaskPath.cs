@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using FinerCut.Calibration;
@@ -55,16 +56,12 @@ internal sealed class SearchedPath : IMaskPath
 
     public UnitCosts Bytes { get; }
 
-    /// <summary>For searches that go by the number of units, whatever their size.</summary>
-    public static UnitCosts EachCountsOne(UnitMap units) => new(units, [.. Enumerable.Repeat(1L, units.Count)], [.. Enumerable.Repeat(0L, units.Parts.Length)]);
-
     public CutMask Reached(long least)
     {
         var units = _scorer.Units;
         var byCount = _row.Search == "paper";
         var problem = new SearchProblem(
-            Moves.Of(units, _row.Grains, new HashSet<Sublayer>()), byCount ? EachCountsOne(units) : Bytes,
-            byCount ? new SearchBudget(units.Count - 1, null) : new SearchBudget(null, least), false)
+            Moves.Of(units, _row.Grains, new HashSet<Sublayer>()), Bytes, byCount ? new SearchBudget(units.Count - 1, null) : new SearchBudget(null, least), false)
         {
             Weights = FileUnits.Weights(units, _importance),
         };
@@ -101,26 +98,29 @@ internal sealed class SearchedPath : IMaskPath
 internal sealed class SurgeonPath : IMaskPath
 {
     private readonly MaskSource _source;
+    private readonly ImmutableArray<PruneGrain> _grains;
     private readonly CalibrationSet _moments;
     private readonly EliminationPlan _plan;
     private readonly GraphMaskScorer _scorer;
 
-    public SurgeonPath(MaskSource source)
+    public SurgeonPath(MaskSource source, ImmutableArray<PruneGrain> grains)
     {
-        _source = source;
+        (_source, _grains) = (source, grains);
         var texts = SurgeonTexts.Of(source.Calibration, source.General.Value);
         _moments = texts.Moments;
         _plan = EliminationPlan.Make(
-            source.Model, source.File, source.Shape, Moves.AllGrains, EliminationPlan.Slices, texts.Moments, source.Options, (done, all) => Console.Error.Write($"\rplan: {done} of {all}   "), default);
+            source.Model, source.File, source.Shape, grains, EliminationPlan.Slices, texts.Moments, source.Options, (done, all) => Console.Error.Write($"\rplan: {done} of {all}   "), default);
         Bytes = FileUnits.Costs(source.File.Model, _plan.Units);
         _scorer = source.Scorer(_plan.Units, texts.Scored, DistanceKind.KullbackLeibler);
     }
 
     public UnitCosts Bytes { get; }
 
-    public CutMask Reached(long least)
+    public CutMask Reached(long least) => Reached(new SearchBudget(null, least));
+
+    public CutMask Reached(SearchBudget budget)
     {
-        var problem = new SearchProblem(Moves.Of(_plan.Units, Moves.AllGrains, new HashSet<Sublayer>()), Bytes, new SearchBudget(null, least), false);
+        var problem = new SearchProblem(Moves.Of(_plan.Units, _grains, new HashSet<Sublayer>()), Bytes, budget, false);
         var journal = _source.Journal("surgeon", _moments);
         var found = new SurgeonSearch(_plan.Errors).Run(problem, new JournaledScorer(_scorer, journal, TimeProvider.System), new SearchWatcher("surgeon", _ => { }), default)[^1];
         journal.Save();

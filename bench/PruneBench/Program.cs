@@ -14,7 +14,7 @@ using FinerCut.Runtime;
 using FinerCut.Runtime.Native;
 
 // PruneBench TRAFFIC.jsonl traffic OUT-FOLDER       recorded conversations for the prune verb
-// PruneBench TRAFFIC.jsonl search TOKENS COUNT ROW...  searches for COUNT sublayers (paper, lazy, racing, surgeon[:BYTES]) against naive: evaluations, seconds, held-out KL
+// PruneBench TRAFFIC.jsonl search TOKENS COUNT ROW...  searches for COUNT sublayers ([healed:] paper, lazy, racing, surgeon, mask:SUBLAYER,...) against naive: evaluations, seconds, held-out KL
 // PruneBench TRAFFIC.jsonl curve TOKENS HELD-OUT-TOKENS SHARE SECONDS ROW...  each row's search to that share of the blocks' bytes (CurveBench says what a row is)
 // PruneBench TRAFFIC.jsonl table FOLDER TOKENS FIT-TOKENS ROW...  the surgeon and baselines at 5, 10, 20 and 30 % of the blocks' bytes, not healed and (FIT-TOKENS > 0) healed; run again it goes on
 // TRAFFIC.jsonl is made (88 prompts × 2, some minutes) where it is missing.

@@ -29,13 +29,15 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
     private readonly ScoringOptions _options = new(threads);
 
     /// <param name="count">Sublayers to remove.</param>
-    /// <param name="rows">paper, lazy, racing: so many sublayers, without healing. surgeon[:BYTES]: those, or the bytes of the row before, healed on the same tokens, its whole time.</param>
+    /// <param name="rows">
+    /// paper, lazy, racing, surgeon: so many sublayers, not healed. mask:attn:3,ffn:6,...: these. healed:ROW: the same and then healed on the same tokens, seconds of both.
+    /// healed:surgeon:BYTES: parts of sublayers of so many bytes together.
+    /// </param>
     public void Run(ImmutableArray<TokenSequence> traffic, int tokens, int count, IReadOnlyList<string> rows)
     {
         using var file = GgufShards.Open(path);
         var shape = ModelShapeReader.Read(file.Model);
         var units = FileUnits.Sublayers(file.Model, shape);
-        var bytes = FileUnits.Costs(file.Model, units);
         var (calibration, heldOut) = ChatTraffic.Split(traffic, tokens, 1280, 256);
         Console.WriteLine($"{calibration.TokenCount} calibration tokens in {calibration.Sequences.Length} conversations, {heldOut.TokenCount} held out; {count} of {units.Count} sublayers; {threads} threads");
         var candidates = Moves.Sublayers(units, new HashSet<Sublayer>());
@@ -44,49 +46,62 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
         Console.WriteLine($"naive: {naive:F2} s a candidate (write, load, full pass; mean of {NaiveSamples}), {needed} candidates: {naive * needed:F0} s");
         Console.WriteLine("| search | evaluations | seconds | naive/this | removed MB | healing adds MB | held-out KL | top-1 |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|");
-        var problem = new SearchProblem(candidates, SearchedPath.EachCountsOne(units), new SearchBudget(count, null), false);
-        var removed = 0L;
+        var problem = new SearchProblem(candidates, FileUnits.Costs(file.Model, units), new SearchBudget(count, null), false);
         foreach (var name in rows)
         {
             var clock = Stopwatch.StartNew();
-            var found = name.Split(':') is ["surgeon", .. var given] ? Surgeon(file, calibration, given is [var asked] ? long.Parse(asked, CultureInfo.InvariantCulture) : removed) : Counted(name, calibration, problem, bytes);
+            var row = name.Split(':', 2) is ["healed", var rest] ? rest : name;
+            var (mask, evaluations, removed) = row.Split(':', 2) switch
+            {
+                ["mask", var sublayers] => Known(sublayers, problem),
+                ["surgeon", var bytes] => Surgeon(file, calibration, Moves.AllGrains, new SearchBudget(null, long.Parse(bytes, CultureInfo.InvariantCulture))),
+                ["surgeon"] => Surgeon(file, calibration, [PruneGrain.Sublayer], problem.Budget),
+                _ => Counted(row, calibration, problem),
+            };
+            var healed = row == name ? HealedModel.None : Heal(file, mask, calibration);
             var seconds = clock.Elapsed.TotalSeconds;
-            removed = found.Bytes;
-            var proof = Prove(file, found, heldOut);
+            var proof = Prove(file, mask, healed, heldOut);
             var kl = Bootstrap.Mean([.. proof.Conversations.Select(conversation => (conversation.KlSum, conversation.Positions))], 0.95, 1);
             var top1 = proof.Conversations.Sum(conversation => conversation.Agreements) / (double)proof.Conversations.Sum(conversation => conversation.Positions);
             Console.WriteLine(FormattableString.Invariant(
-                $"| {name} | {found.Evaluations} | {seconds:F0} | {naive * needed / seconds:F1} | {removed / 1e6:F2} | {found.Healed.Bytes / 1e6:F2} | {kl.Mean:F3} [{kl.Low:F3}, {kl.High:F3}] | {top1:P1} |"));
-            Console.WriteLine($"<!-- {found.Mask} -->");
+                $"| {name} | {evaluations} | {seconds:F0} | {naive * needed / seconds:F1} | {removed / 1e6:F2} | {healed.Bytes / 1e6:F2} | {kl.Mean:F3} [{kl.Low:F3}, {kl.High:F3}] | {top1:P1} |"));
+            Console.WriteLine($"<!-- {mask} -->");
         }
     }
 
-    private Found Counted(string name, CalibrationSet calibration, SearchProblem problem, UnitCosts bytes)
+    private static (CutMask Mask, int Evaluations, long Bytes) Known(string sublayers, SearchProblem problem)
+    {
+        var mask = sublayers.Split(',').Aggregate(CutMask.None(problem.Costs.Units), (mask, name) => Sublayer.TryParse(name, out var sublayer) ? mask.With(sublayer) : throw new ArgumentException($"No sublayer {name}."));
+        return (mask, 0, problem.Costs.Bytes(mask));
+    }
+
+    private (CutMask Mask, int Evaluations, long Bytes) Counted(string name, CalibrationSet calibration, SearchProblem problem)
     {
         using var scorer = GraphMaskScorer.Create(model, problem.Costs.Units, calibration, DistanceKind.JensenShannon, _options, (_, _) => { }, CancellationToken.None);
         var steps = CurveBench.Row.Make(name, problem).Run(problem, scorer, new SearchWatcher(name, Told), CancellationToken.None);
-        return new Found(steps[^1].Mask, HealedModel.None, steps.Sum(step => step.Evaluations), bytes.Bytes(steps[^1].Mask));
+        return (steps[^1].Mask, steps.Sum(step => step.Evaluations), steps[^1].BytesRemoved);
 
         void Told(SearchStep step) => Console.Error.WriteLine($"\r{name}: {step.Number} {step.Removed.Name} {step.Distance:F5}, {step.Evaluations} evaluations          ");
     }
 
-    /// <summary>As a job by default does it, but for the tokens that healing is fitted on.</summary>
-    private Found Surgeon(GgufShards file, CalibrationSet calibration, long bytes)
+    private (CutMask Mask, int Evaluations, long Bytes) Surgeon(GgufShards file, CalibrationSet calibration, ImmutableArray<PruneGrain> grains, SearchBudget budget)
     {
         var folder = Directory.CreateTempSubdirectory("prunebench-").FullName;
         try
         {
-            using var masks = new SurgeonPath(new MaskSource(model, file, calibration, new(() => new CalibrationSet("general", GeneratedText.Make(model, calibration.TokenCount, 128, 1, threads, _ => { }, default))), _options, folder));
-            var mask = masks.Reached(bytes);
-            var healed = new Healer(model, file, mask, HealingOptions.Auto(mask.Units.Shape.EmbeddingLength, threads)).Heal(
-                calibration, null, (done, of) => Console.Error.Write($"\rhealing: {done} of {of}   "), default);
-            return new Found(mask, healed, mask.Units.Parts.Length, masks.Bytes.Bytes(mask));
+            using var masks = new SurgeonPath(new MaskSource(model, file, calibration, new(() => new CalibrationSet("general", GeneratedText.Make(model, calibration.TokenCount, 128, 1, threads, _ => { }, default))), _options, folder), grains);
+            var mask = masks.Reached(budget);
+            return (mask, mask.Units.Parts.Length, masks.Bytes.Bytes(mask));
         }
         finally
         {
             Directory.Delete(folder, recursive: true);
         }
     }
+
+    /// <summary>As a job by default does it, but for the tokens that it is fitted on.</summary>
+    private HealedModel Heal(GgufShards file, CutMask mask, CalibrationSet calibration) =>
+        new Healer(model, file, mask, HealingOptions.Auto(mask.Units.Shape.EmbeddingLength, threads)).Heal(calibration, null, (done, of) => Console.Error.Write($"\rhealing: {done} of {of}   "), default);
 
     private double Naive(GgufShards file, UnitMap units, CalibrationSet calibration)
     {
@@ -102,11 +117,11 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
         return clock.Elapsed.TotalSeconds / NaiveSamples;
     }
 
-    private ProofFigures Prove(GgufShards file, Found found, CalibrationSet heldOut)
+    private ProofFigures Prove(GgufShards file, CutMask mask, HealedModel healed, CalibrationSet heldOut)
     {
-        using var lean = Write(file, found.Mask, found.Healed);
-        var proof = FileProof.Run(model, lean.Model, new HealedMask(found.Mask, found.Healed, file), heldOut, _options, (_, _) => { }, CancellationToken.None);
-        if (found.Healed.IsEmpty && proof.MaxDifference != 0) Console.WriteLine($"mask and file differ by {proof.MaxDifference}");
+        using var lean = Write(file, mask, healed);
+        var proof = FileProof.Run(model, lean.Model, new HealedMask(mask, healed, file), heldOut, _options, (_, _) => { }, CancellationToken.None);
+        if (healed.IsEmpty && proof.MaxDifference != 0) Console.WriteLine($"mask and file differ by {proof.MaxDifference}");
         return proof;
     }
 
@@ -116,8 +131,6 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
         GgufWriter.Write(Rewriters.For(mask.Units.Shape.Architecture).Plan(file, mask, new Provenance(new string('0', 64), [], [], "bench"), healed), path);
         return new LeanFile(path, NativeRuntime.Open().Load(new ModelOptions { Path = path }, null, CancellationToken.None));
     }
-
-    private sealed record Found(CutMask Mask, HealedModel Healed, int Evaluations, long Bytes);
 
     private sealed record LeanFile(string Path, ILlamaModel Model) : IDisposable
     {

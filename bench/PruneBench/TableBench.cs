@@ -6,6 +6,7 @@ using FinerCut.Gguf;
 using FinerCut.Masks;
 using FinerCut.Pruning.Healing;
 using FinerCut.Pruning.Scoring;
+using FinerCut.Pruning.Searches;
 using FinerCut.Pruning.Shapes;
 using FinerCut.Pruning.Texts;
 using FinerCut.Runtime;
@@ -45,7 +46,7 @@ internal sealed class TableBench(ILlamaModel model, string path, int threads, st
         foreach (var name in rows)
         {
             var source = new MaskSource(model, file, calibration, general, options, folder);
-            using var masks = new Later<IMaskPath>(() => name == "surgeon" ? new SurgeonPath(source) : new SearchedPath(source, name));
+            using var masks = new Later<IMaskPath>(() => name == "surgeon" ? new SurgeonPath(source, Moves.AllGrains) : new SearchedPath(source, name));
             foreach (var share in Shares)
             {
                 var mask = new Lazy<CutMask>(() => masks.Value.Reached((long)(share * all)));

@@ -19,6 +19,9 @@ internal static class EliminationPath
     /// <summary>Ridge on the fits, as a share of the mean second moment: few tokens do not make channels look replaceable.</summary>
     public const double Penalty = 0.1;
 
+    /// <summary>Rows of the moments that are multiplied together where a whole projection goes.</summary>
+    private const int TileRows = 256;
+
     /// <summary>Of the moments about the mean, ridge included: made once for all that is reckoned of a projection.</summary>
     public static Cholesky Factor(InputMoments moments, int threads)
     {
@@ -34,6 +37,35 @@ internal static class EliminationPath
 
     /// <summary>Groups of channels that can only go together, such as those of a KV head.</summary>
     public static ImmutableArray<EliminationStep> OfGroups(InputMoments moments, float[] weights, ImmutableArray<ImmutableArray<int>> groups, int threads) => Of(moments, Factor(moments, threads), weights, groups, 0, threads);
+
+    /// <summary>
+    /// All channels at once: nothing is left that could be fitted, a bias takes up the mean. The ridge counts as it does in the steps of the other paths, whose sum this is. Needs no inverse
+    /// and no matrix beside the moments.
+    /// </summary>
+    public static EliminationStep OfWhole(InputMoments moments, float[] weights, int threads)
+    {
+        var (size, rows) = (moments.Channels, weights.Length / moments.Channels);
+        var (mean, energy, trace) = (new double[rows], 0.0, 0.0);
+        for (var start = 0; start < size; start += TileRows)
+        {
+            var count = Math.Min(TileRows, size - start);
+            var (tile, product) = (new float[count * size], new float[count * rows]);
+            for (var row = 0; row < count; row++)
+            {
+                var channel = start + row;
+                for (var other = 0; other < size; other++) tile[(row * size) + other] = (float)moments.Squares[((long)Math.Max(channel, other) * size) + Math.Min(channel, other)];
+                for (var at = 0; at < rows; at++) mean[at] += moments.Sums[channel] * weights[(channel * rows) + at];
+                trace += moments.Squares[((long)channel * size) + channel] - (moments.Sums[channel] * moments.Sums[channel] / moments.Weight);
+            }
+
+            Products.AddProduct(tile, size, weights, rows, product, threads);
+            for (var row = 0; row < count; row++) energy += TensorPrimitives.Dot<float>(product.AsSpan(row * rows, rows), weights.AsSpan((start + row) * rows, rows));
+        }
+
+        var ridge = Math.Max(Penalty * trace / size, 0) * TensorPrimitives.SumOfSquares<float>(weights);
+        var fitted = Math.Max(energy - (TensorPrimitives.SumOfSquares<double>(mean) / moments.Weight), 0) + ridge;
+        return new EliminationStep([.. Enumerable.Range(0, size)], fitted / moments.Weight, energy / moments.Weight);
+    }
 
     /// <summary>
     /// What rounding the projection to new grids costs, each column's rounding made up for by those that are still to be rounded (<see cref="GridRounding"/>), its errors spread evenly

@@ -49,10 +49,11 @@ internal sealed record EliminationPlan(UnitMap Units, ImmutableArray<UnitError> 
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var weights = ProjectionWeights.Of(file, none, sublayer) ?? throw new UnsupportedModelException($"{sublayer}: its output projection cannot be read.");
-                var path = sublayer.Kind == SublayerKind.Attention
-                    ? EliminationPath.OfGroups(moments[sublayer], weights.Weights.ToArray(), GroupsOf(coarse, sublayer), options.Threads)
-                    : OfFfn(moments[sublayer], weights, grains.Contains(PruneGrain.FfnSlice) ? StepOf(moments[sublayer].Channels, channelBlock, slices) : moments[sublayer].Channels, options.Threads);
-                paths[sublayer.Order] = path;
+                ImmutableArray<ImmutableArray<int>> groups = sublayer.Kind == SublayerKind.Attention ? GroupsOf(coarse, sublayer) : [];
+                var whole = sublayer.Kind == SublayerKind.Attention ? groups.Length == 1 : !grains.Contains(PruneGrain.FfnSlice);
+                paths[sublayer.Order] = whole ? [EliminationPath.OfWhole(moments[sublayer], weights.Weights.ToArray(), options.Threads)]
+                    : sublayer.Kind == SublayerKind.Attention ? EliminationPath.OfGroups(moments[sublayer], weights.Weights.ToArray(), groups, options.Threads)
+                    : OfFfn(moments[sublayer], weights, StepOf(moments[sublayer].Channels, channelBlock, slices), options.Threads);
                 moments.Remove(sublayer);
 
                 // Matrices of the last one are garbage that the heap would let grow by far (JobMemory).

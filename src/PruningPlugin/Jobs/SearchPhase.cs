@@ -120,9 +120,9 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
         if (Request.Search is not (SearchKind.Surgeon or SearchKind.Auto)) return null;
         var obstacle = fitTexts is null ? "what is left is not fitted anew (healing refit or auto, and a model that is written as deci)"
             : !EliminationPlan.Covers(full.File.Model, full.Shape) ? "an output projection is of a type that is not written here"
-            : Request.Budget is { Sublayers: not null } ? "a budget of sublayers counts whole ones"
             : Request.ChannelOrder == ChannelOrder.File ? "channel_order file leaves it no choice of channels"
-            : !grains.Contains(PruneGrain.KvGroup) && !grains.Contains(PruneGrain.FfnSlice) ? "no grain is finer than a sublayer" : null;
+            : Request.Budget is { Sublayers: null } && !grains.Contains(PruneGrain.KvGroup) && !grains.Contains(PruneGrain.FfnSlice) ? "no grain is finer than a sublayer"
+            : grains.Contains(PruneGrain.Block) && !grains.Contains(PruneGrain.Sublayer) && !(grains.Contains(PruneGrain.KvGroup) && grains.Contains(PruneGrain.FfnSlice)) ? "it knows no blocks, and these grains let not every sublayer go alone" : null;
         if (fitTexts is not null && obstacle is null)
         {
             // Where only answers count, general text has no place in a distance.

@@ -66,7 +66,7 @@ public sealed class LocalSearch(RaceOptions? race = null, SwapOptions? swaps = n
         {
             var candidate = run.Problem.Candidates[index];
             var back = candidate.Undo(run.Mask);
-            return (run.BaseAt(share) - run.Score(back, share)) / Math.Max(1, run.Problem.Costs.Bytes(run.Mask) - run.Problem.Costs.Bytes(back));
+            return (run.BaseAt(share) - run.Score(back, share)) / run.Problem.Saved(back, run.Mask);
         }
 
         int[] open = [.. run.Problem.Undoable(run.Mask).Where(index => !failed.Contains(run.Problem.Candidates[index].Undo(run.Mask)))];

@@ -37,9 +37,6 @@ public sealed record SearchBudget(int? Sublayers, long? Bytes)
             && Others.All(target => target.Costs.Bytes(mask) >= target.Amount);
     }
 
-    /// <summary>Bytes still to go, which is all that a candidate is credited with; unbounded where sublayers count.</summary>
-    public long BytesLeft(long removed) => Bytes is { } bytes ? Math.Max(bytes - removed, 1) : long.MaxValue;
-
     /// <summary>The smallest share of any target that a mask has reached, 0 to 1.</summary>
     public double ShareReached(CutMask mask, UnitCosts costs)
     {
@@ -63,24 +60,20 @@ public sealed record SearchProblem(IReadOnlyList<Candidate> Candidates, UnitCost
     public bool IsDone(CutMask mask, double distance) => distance >= Budget.EnoughDistance || Budget.IsReached(mask, Costs);
 
     /// <summary>
-    /// What going on from one mask to another saves of what the budget still asks for, in bytes, at least 1. A whole target of another
-    /// measure is worth the whole target in bytes, or all of the model's where bytes do not count.
+    /// What going on from one mask to another saves of what the budget still asks for, in bytes, at least 1: all that goes beyond a target saves nothing. A whole
+    /// target of another measure is worth the whole target in bytes, or all of the model's where bytes do not count.
     /// </summary>
     public double Saved(CutMask from, CutMask to)
     {
-        var saved = 0.0;
-        if (Budget.Others.IsEmpty || Budget.Bytes is not null || Budget.Sublayers is not null)
-        {
-            var removed = Costs.Bytes(from);
-            saved = Math.Min(Costs.Bytes(to) - removed, Budget.BytesLeft(removed));
-        }
+        ArgumentNullException.ThrowIfNull(from);
+        ArgumentNullException.ThrowIfNull(to);
+        double Of(double all, long before, long after, long target) => all * (Math.Min(after, target) - Math.Min(before, target)) / target;
+        double whole = Budget.Bytes ?? Costs.Total;
+        var saved = Budget.Others.Sum(target => Of(whole, target.Costs.Bytes(from), target.Costs.Bytes(to), target.Amount));
+        if (Budget.Sublayers is { } sublayers) saved += Of(whole, from.GoneSublayers().Count(), to.GoneSublayers().Count(), sublayers);
 
-        foreach (var target in Budget.Others)
-        {
-            var gone = Math.Min(target.Costs.Bytes(to), target.Amount) - Math.Min(target.Costs.Bytes(from), target.Amount);
-            saved += (Budget.Bytes ?? Costs.Total) * (gone / (double)target.Amount);
-        }
-
+        // Where nothing else is asked for either, it is bytes that a search goes by.
+        if (Budget.Bytes is not null || (Budget.Sublayers is null && Budget.Others.IsEmpty)) saved += Of(whole, Costs.Bytes(from), Costs.Bytes(to), Budget.Bytes ?? Costs.Total);
         return Math.Max(1, saved);
     }
 

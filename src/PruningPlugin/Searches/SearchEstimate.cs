@@ -18,6 +18,7 @@ internal static class SearchEstimate
 
         var removed = problem.Costs.Bytes(mask);
         var each = made > 0 ? removed / (double)made : problem.Candidates.Average(candidate => problem.Costs.Bytes(candidate.Apply(CutMask.None(mask.Units))));
-        return Math.Min(problem.Candidates.Count, made + (int)Math.Ceiling(problem.Budget.BytesLeft(removed) / Math.Max(each, 1)));
+        var left = Math.Max((problem.Budget.Bytes ?? problem.Costs.Total) - removed, 1);
+        return Math.Min(problem.Candidates.Count, made + (int)Math.Ceiling(left / Math.Max(each, 1)));
     }
 }

@@ -35,6 +35,22 @@ public class EliminationPathTests
         }
     }
 
+    /// <summary>Whatever the order in which channels go, in the end all of the output but its mean is missing: that all at once is the sum of the steps.</summary>
+    [Fact]
+    public void A_whole_projection_costs_what_its_steps_cost_together()
+    {
+        var (inputs, weights) = Data(4);
+        for (var token = 0; token < Tokens; token++) inputs[(token * Channels) + 3] += 2;
+        var moments = InputMoments.Of(inputs, Ones, Channels);
+        var whole = EliminationPath.OfWhole(moments, weights, 2);
+        Assert.Equal(Enumerable.Range(0, Channels), whole.Channels);
+        Assert.Equal(OfChannels(moments, weights, 1).Sum(step => step.Fitted), whole.Fitted, 1e-4 * whole.Fitted);
+
+        var energy = Enumerable.Range(0, Tokens).Sum(token => Enumerable.Range(0, Rows).Sum(row => Math.Pow(Enumerable.Range(0, Channels).Sum(channel => (double)inputs[(token * Channels) + channel] * weights[(channel * Rows) + row]), 2))) / Tokens;
+        Assert.Equal(energy, whole.Plain, 1e-4 * energy);
+        Assert.True(whole.Fitted < whole.Plain, "the mean is taken up by a bias");
+    }
+
     /// <summary>Of two channels that are the same the first to go costs little, since the other stands in for it; then that one cannot.</summary>
     [Fact]
     public void A_channel_that_another_can_stand_in_for_costs_little()

@@ -105,6 +105,23 @@ public sealed class HealedJobTests : IDisposable
         Assert.All(lean.Model.Tensors.Where(tensor => tensor.Name.EndsWith("ffn_down.weight", StringComparison.Ordinal)), tensor => Assert.Equal(type, tensor.Type));
     }
 
+    /// <summary>Bytes do not count, nor do parts: as many whole sublayers go as were asked for, and the model is healed.</summary>
+    [Fact]
+    public async Task A_budget_of_sublayers_is_the_surgeons_as_well()
+    {
+        Model.WriteTo(Request.ModelPath);
+        var result = await PruneAsync(Request with { Budget = new PruneBudget(Sublayers: 3) });
+        Assert.Null(result.Error);
+        Assert.Equal(PruneOutcome.Passed, result.Outcome);
+        Assert.Equal(3, result.Removed.Length);
+        Assert.All(result.Removed, name => Assert.DoesNotContain('/', name));
+        Assert.Equal(new BudgetFigure("sublayers", 3, 3), Assert.Single(result.Budget));
+        Assert.Equal(5, result.Lean!.Sublayers);
+        Assert.NotEmpty(result.Healed);
+        using var lean = GgufFile.Open(Request.OutputPath);
+        Assert.Equal("surgeon/kullback_leibler", lean.Model.Get("finercut.method").GetText());
+    }
+
     /// <summary>The surgeon looks at general text beside the traffic, unless only answers count; other searches do not wait for it.</summary>
     [Theory]
     [InlineData(SearchKind.Surgeon, DistanceTokens.All, true)]

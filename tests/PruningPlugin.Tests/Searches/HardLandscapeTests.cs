@@ -16,6 +16,28 @@ public class HardLandscapeTests
 
     public static TheoryData<string> All => ["paper", "lazy", "racing", "beam", "local", "evolutionary", "one-shot", "last", "random"];
 
+    /// <summary>An FFN hurts twice as much as an attention and has three times its bytes: who counts sublayers wants the attentions gone, who counts bytes the FFNs.</summary>
+    [Theory]
+    [InlineData("lazy")]
+    [InlineData("racing")]
+    [InlineData("beam")]
+    [InlineData("local")]
+    [InlineData("evolutionary")]
+    public void A_budget_of_sublayers_counts_each_as_one(string name)
+    {
+        var units = Landscape.Map(4);
+        double Distance(CutMask mask) => mask.GoneSublayers().Sum(sublayer => (sublayer.Kind == SublayerKind.Ffn ? 2 : 1) + (0.01 * sublayer.Block));
+        CutMask Found(SearchBudget budget)
+        {
+            var problem = Landscape.Problem(units, budget);
+            return Make(name, problem).Run(problem, new Landscape(units, Distance), new Witness(), CancellationToken.None)[^1].Mask;
+        }
+
+        Assert.Equal("attn:0 attn:1 attn:2", $"{Found(new SearchBudget(3, null))}");
+        Assert.Equal("attn:0 attn:1 attn:2", $"{Found(new SearchBudget(3, 30))}");
+        Assert.Equal("ffn:0 ffn:1 ffn:2", $"{Found(new SearchBudget(null, 90))}");
+    }
+
     [Theory]
     [MemberData(nameof(Undoing))]
     public void Searches_that_can_turn_back_get_out_of_a_greedy_trap(string name)

@@ -66,6 +66,23 @@ public class SurgeonSearchTests
         Assert.Equal(2, steps[^1].Mask.Count);
     }
 
+    /// <summary>Where sublayers count, each is one, whatever its bytes and however many units it is made of; none goes in part.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_budget_of_sublayers_takes_whole_ones_that_cost_least_each(bool fine)
+    {
+        var units = fine ? Units : UnitMap.Sublayers(Units.Shape);
+        double[] costs = [5, 1, 2, 9, 3, 2.5];
+        ImmutableArray<UnitError> errors = [.. Enumerable.Range(0, units.Count).Select(unit => units.UnitAt(unit).Sublayer).Select(sublayer =>
+            costs[sublayer.Order] / units.Parts[sublayer.Order].Length).Select(error => new UnitError(error, error))];
+        var problem = new SearchProblem(Moves.Of(units, Moves.AllGrains, new HashSet<Sublayer>()), UnitCosts.Even(units), new SearchBudget(3, null), false);
+        var steps = new SurgeonSearch(errors).Run(problem, new Landscape(units, mask => mask.Removed().Sum(unit => errors[unit].Plain)), new Witness(), CancellationToken.None);
+        Assert.Equal(["ffn:0", "attn:1", "ffn:2"], steps[^1].Mask.GoneSublayers().Select(sublayer => $"{sublayer}"));
+        Assert.Equal(3, units.Shape.Sublayers().Count(steps[^1].Mask.IsTouched));
+        Assert.Equal(5.5 * 1.05, steps[^1].Distance, 1e-9);
+    }
+
     /// <summary>A large unit goes last, and then a small one before it need not have gone.</summary>
     [Fact]
     public void What_the_budget_does_not_need_comes_back()
