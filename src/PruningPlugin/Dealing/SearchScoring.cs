@@ -14,12 +14,16 @@ internal sealed class SearchScoring : IDisposable
     private readonly IDisposable _own;
     private readonly ImmutableArray<HostScorer> _hosts;
 
-    private SearchScoring(IMaskScorer scorer, IDisposable own, bool isCompact, ImmutableArray<HostScorer> hosts) => (Scorer, _own, IsReferenceCompact, _hosts) = (scorer, own, isCompact, hosts);
+    private SearchScoring(IMaskScorer scorer, IDisposable own, bool isCompact, ImmutableArray<HostScorer> hosts, int passedTokens) =>
+        (Scorer, _own, IsReferenceCompact, _hosts, PassedTokens) = (scorer, own, isCompact, hosts, passedTokens);
 
     public IMaskScorer Scorer { get; }
 
     /// <summary>Whether only the most likely tokens of each position are kept.</summary>
     public bool IsReferenceCompact { get; }
+
+    /// <summary>Tokens that passed through the full model on this machine while it was opened.</summary>
+    public int PassedTokens { get; }
 
     /// <summary>Who took part, for the result's reader.</summary>
     public IEnumerable<string> Notes => _hosts.Select(host => host.LeftOut ?? $"{host.Url} scored {host.Scored} times a batch.");
@@ -31,7 +35,7 @@ internal sealed class SearchScoring : IDisposable
         if (request.Scorers.IsDefaultOrEmpty)
         {
             var alone = GraphMaskScorer.Create(full.Model, units, calibration, request.Measure, options, progress, cancellationToken);
-            return new SearchScoring(alone, alone, alone.IsReferenceCompact, []);
+            return new SearchScoring(alone, alone, alone.IsReferenceCompact, [], calibration.TokenCount);
         }
 
         var own = new ModelBatchScorer(full.Model, units, calibration, request.Measure, options);
@@ -41,7 +45,7 @@ internal sealed class SearchScoring : IDisposable
             progress(1, 1);
             var opening = ScoreOpening.Of(full.Sha256, units, calibration, request.Measure, options);
             ImmutableArray<HostScorer> hosts = [.. request.Scorers.Select(address => new HostScorer(address, opening, probe, context.Time))];
-            return new SearchScoring(new DealtScorer(units, own.Rows, [own, .. hosts], context.Time), own, own.IsReferenceCompact, hosts);
+            return new SearchScoring(new DealtScorer(units, own.Rows, [own, .. hosts], context.Time), own, own.IsReferenceCompact, hosts, 2 * options.BatchTokens(full.Model.Info.VocabularySize));
         }
         catch
         {

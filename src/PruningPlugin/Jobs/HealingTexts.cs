@@ -18,16 +18,22 @@ internal sealed class HealingTexts(JobContext context, FullModel full, PruneTraf
     /// <summary>Whether the general half has been given or asked for already.</summary>
     public bool HasGeneral => _general is not null;
 
+    /// <summary>Tokens that are missing yet, whether kept by an earlier process or to be written.</summary>
+    public int Unwritten => (HasGeneral ? 0 : GeneralTokens) + Math.Max(0, (Tokens / 2) - Traffic.TokenCount);
+
     private PruneRequest Request => context.Request;
+
+    private int GeneralTokens => Math.Max(Tokens - Math.Max(Traffic.TokenCount, Tokens / 2), OwnText.Tokens);
 
     private CalibrationSet Traffic => traffic.Healing ?? traffic.Calibration;
 
-    private int Tokens => Request.HealingTokensFor(traffic.Calibration.TokenCount);
+    /// <summary>Of both halves together.</summary>
+    public int Tokens => Request.HealingTokensFor(traffic.Calibration.TokenCount);
 
     /// <summary>The general half: a file's, or the model's own.</summary>
     /// <param name="progress">Tokens written and wanted; not called where nothing has to be written.</param>
     public CalibrationSet General(Action<int, int> progress, CancellationToken cancellationToken) =>
-        _general ??= new CalibrationSet("general", OwnText.Written(context, full, "general-text.json", Math.Max(Tokens - Math.Max(Traffic.TokenCount, Tokens / 2), OwnText.Tokens), Request.Seed, progress, cancellationToken));
+        _general ??= new CalibrationSet("general", OwnText.Written(context, full, "general-text.json", GeneralTokens, Request.Seed, progress, cancellationToken));
 
     /// <summary>
     /// The other half: recorded traffic. Where there is less than that, the model goes on with recorded conversations of its own; where none has a question to go on with (plain prompts), it writes more

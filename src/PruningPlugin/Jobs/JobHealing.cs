@@ -14,9 +14,6 @@ namespace FinerCut.Pruning.Jobs;
 /// <summary>A job's healing: what it costs while the search goes on, and the fits once the mask stands.</summary>
 internal sealed class JobHealing(JobContext context, FullModel full, HealingTexts texts, string folder = "healing")
 {
-    /// <summary>Of the texts together.</summary>
-    private const int TextSteps = 100;
-
     private PruneRequest Request => context.Request;
 
     /// <summary>Only deci has places for sites and biases (design §6).</summary>
@@ -33,6 +30,11 @@ internal sealed class JobHealing(JobContext context, FullModel full, HealingText
     /// <summary>The same for another mask, whose fits are kept in a folder of their own.</summary>
     public JobHealing At(string place) => new(context, full, texts, place);
 
+    /// <summary>What is left of a job of which this is to be.</summary>
+    /// <param name="heldOutTokens">That judge it.</param>
+    public JobForecast Forecast(int heldOutTokens) => !Heals ? JobForecast.Of(Request, 0, 0, heldOutTokens)
+        : JobForecast.Of(Request, JobForecast.Written * texts.Unwritten, (Fits ? JobForecast.Fitted : JobForecast.Averaged) * texts.Tokens, heldOutTokens);
+
     public HealedModel Heal(CutMask mask, JobProgress progress, CancellationToken cancellationToken)
     {
         if (!Heals) return HealedModel.None;
@@ -46,11 +48,11 @@ internal sealed class JobHealing(JobContext context, FullModel full, HealingText
         };
         var journal = new HealingJournal(Path.Combine(Request.WorkFolder, folder), Fingerprint(mask, set));
         return new Healer(full.Model, full.File, mask, options).Heal(
-            set, journal, (done, all) => progress.Healed(TextSteps + done, TextSteps + all), cancellationToken);
+            set, journal, (done, all) => progress.Healed(JobProgress.TextSteps + done, JobProgress.TextSteps + all), cancellationToken);
     }
 
     /// <summary>One a sublayer follows the texts'.</summary>
-    private int Steps => TextSteps + full.Shape.Sublayers().Count();
+    private int Steps => JobProgress.TextSteps + full.Shape.Sublayers().Count();
 
     private HealingOptions Auto => HealingOptions.Auto(full.Shape.EmbeddingLength, context.Threads);
 

@@ -43,8 +43,7 @@ internal sealed class PruneJob : IDisposable
     /// <exception cref="JobFailure">The job cannot run as asked.</exception>
     public static PruneJob Open(JobContext context, IPruneTrafficSource source, CancellationToken cancellationToken)
     {
-        // Proof and gate cost about three evaluations of the held-out set's size, measuring about two more.
-        var progress = new JobProgress(context.Progress, context.Time, 2 + (6.0 * context.Request.MaxHeldOutTokens / context.Request.MaxCalibrationTokens));
+        var progress = new JobProgress(context.Progress, context.Time);
         progress.Phase(PrunePhase.Loading, 0, 1);
         var full = FullModel.Open(context, shape => Prepare(context, shape), cancellationToken);
         try
@@ -66,6 +65,7 @@ internal sealed class PruneJob : IDisposable
     {
         var texts = new HealingTexts(_context, _full, _traffic);
         var healing = new JobHealing(_context, _full, texts);
+        _progress.Forecast = () => healing.Forecast(_traffic.HeldOut.TokenCount);
         var search = new SearchPhase(_context, _full, _traffic.Calibration, _progress).Run(healing.Costs, healing.Fits ? texts : null, cancellationToken);
 
         // Reference and states are most of what a job holds: back to the system before healing and proof take theirs (JobMemory).

@@ -60,9 +60,11 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
         var units = plan?.Units ?? UnitsFor(grains, notes, cancellationToken);
         var budget = JobBudget.Open(context, full, units, cancellationToken);
         var steps = new List<PruneStep>();
+        var opened = context.Time.GetTimestamp();
         using var scoring = SearchScoring.Open(context, full, units, scored, options, (done, all) => progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
         if (scoring.IsReferenceCompact) notes.Add($"Of each position the full model's {Request.TopK} most likely tokens are kept, all others as one: distances are lower bounds of those over whole rows (docs/pruning.md).");
         progress.Units = [.. units.Parts.Select(parts => parts.Length)];
+        progress.Passed(scoring.PassedTokens, context.Time.GetElapsedTime(opened).TotalSeconds);
         progress.SearchBegins(journal.Count, journal.Seconds);
         var journaled = new JournaledScorer(scoring.Scorer, journal, context.Time);
         var problem = new SearchProblem(

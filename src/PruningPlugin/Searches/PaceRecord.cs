@@ -13,11 +13,13 @@ internal sealed class PaceRecord(SearchProblem problem)
     private int _beforeSteps;
     private int _beforeStep;
     private int? _expected;
+    private int? _knownSteps;
 
     public int Evaluations { get; private set; }
 
     /// <summary>So many at the end, whatever the steps say.</summary>
-    public void Expect(int evaluations) => _expected = evaluations;
+    /// <param name="steps">As many, where they are known as well.</param>
+    public void Expect(int evaluations, int? steps = null) => (_expected, _knownSteps) = (evaluations, steps ?? _knownSteps);
 
     public SearchPace Scored()
     {
@@ -36,7 +38,7 @@ internal sealed class PaceRecord(SearchProblem problem)
 
     public SearchPace Now()
     {
-        if (_expected is { } expected) return new SearchPace(_steps, Math.Max(_steps, _expectedSteps), Evaluations, Math.Max(Evaluations, expected));
+        if (_expected is { } expected) return new SearchPace(_steps, Math.Max(_steps, _knownSteps ?? _expectedSteps), Evaluations, Math.Max(Evaluations, expected));
         var steps = _steps == 0 ? FirstSteps() : _expectedSteps;
         var each = _steps > 1 ? (_beforeStep - _beforeSteps) / (double)(_steps - 1) : FirstGuess;
         var first = _steps == 0 ? problem.Candidates.Count : 0;

@@ -51,12 +51,13 @@ internal sealed class SearchRun
     public SearchRun Branch(CutMask mask, double distance) => new(this, mask, distance);
 
     /// <summary>The search will score at most as many masks as this, all told.</summary>
-    public void Expect(int evaluations) => _pace.Expect(evaluations);
+    /// <param name="steps">And make so many steps, where that is known.</param>
+    public void Expect(int evaluations, int? steps = null) => _pace.Expect(evaluations, steps);
 
     /// <summary>The search has ended, maybe before it was expected to.</summary>
     public void End()
     {
-        _pace.Expect(Evaluations);
+        _pace.Expect(Evaluations, _steps.Count);
         _observer.Evaluated(_pace.Now());
     }
 

@@ -29,7 +29,7 @@ public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
     /// </summary>
     private const double Unconfirmed = 0.05;
 
-    /// <summary>Steps that a budget is reported in.</summary>
+    /// <summary>Steps that a budget is reported in; fewer where it takes fewer units.</summary>
     private const int Steps = 12;
 
     public IReadOnlyList<SearchStep> Run(SearchProblem problem, IMaskScorer scorer, ISearchObserver observer, CancellationToken cancellationToken)
@@ -38,7 +38,7 @@ public sealed class SurgeonSearch(ImmutableArray<UnitError> errors) : ISearch
         ArgumentNullException.ThrowIfNull(scorer);
         var run = new SearchRun(problem, scorer, observer, cancellationToken);
         var queues = Queues(problem, scorer.Units);
-        run.Expect(queues.Length);
+        run.Expect(queues.Length, Steps);
         run.Rebase();
         run.Prepare(queues.Select(queue => CutMask.Of(run.Mask.Units, ProbeOf(queue))), TokenShare);
         double[] harm = [.. queues.Select(queue => Sensitivity(run, queue))];

@@ -12,7 +12,7 @@ public class SearchPhaseTests
     {
         using var job = new TinyJob(3, request => request with { Budget = new PruneBudget(Sublayers: 2), Search = SearchKind.Paper });
         var calibration = new CalibrationSet("calibration", [.. TinyJob.Sequences(4, 40, 20)]);
-        var progress = new JobProgress(job.Context.Progress, job.Context.Time, 1);
+        var progress = new JobProgress(job.Context.Progress, job.Context.Time);
         var found = new SearchPhase(job.Context, job.Full, calibration, progress).Run(costs => costs, null, CancellationToken.None);
         Assert.Equal(2, found.Path[^1].Steps.Length);
         Assert.Null(progress.OnStep);

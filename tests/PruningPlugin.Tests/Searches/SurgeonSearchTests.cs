@@ -29,6 +29,8 @@ public class SurgeonSearchTests
         // One unit's bytes beyond the budget, and a greedy choice among stretches, are all that stands between it and the optimum.
         Assert.True(steps[^1].Distance <= 1.35 * Optimum(problem, errors, minds), $"{steps[^1].Distance} against {Optimum(problem, errors, minds)}");
         Assert.Equal(2 * Blocks, witness.Paces[^1].Evaluations);
+        Assert.Equal((0, 12), (witness.Paces[0].Steps, witness.Paces[0].ExpectedSteps));
+        Assert.Equal((steps.Count, steps.Count), (witness.Paces[^1].Steps, witness.Paces[^1].ExpectedSteps));
     }
 
     [Fact]
