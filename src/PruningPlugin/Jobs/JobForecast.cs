@@ -3,8 +3,8 @@ using FinerCut.Jobs;
 namespace FinerCut.Pruning.Jobs;
 
 /// <summary>
-/// What of a job follows its search, in tokens that the full model would pass through in the same time: with the pace of one pass an end can be told before any of it has begun. Ratios were measured on
-/// SmolLM2-135M; shapes of other models change them by less than the machine does. Immutable.
+/// What of a job follows its search, in tokens that the full model would pass through in the same time: with the pace of one pass an end can be told before any of it has begun. Ratios were measured
+/// on SmolLM2-135M; what has begun goes by its own pace, so they need not be right for other shapes for long. Immutable.
 /// </summary>
 /// <param name="Texts">That are written for healing.</param>
 /// <param name="Fits">Healing's, of one try.</param>
@@ -31,7 +31,7 @@ internal sealed record JobForecast(double Texts, double Fits, double Verifying, 
     private const double MeasuringTokens = 4400;
 
     /// <summary>A search for the leanest halves the path and then proves what it chose.</summary>
-    private const int TriesForTheLeanest = 4;
+    private const int TriesForTheLeanest = 5;
 
     public static JobForecast Of(PruneRequest request, double texts, double fits, int heldOutTokens) =>
         new(texts, fits, Verified * heldOutTokens, GateTokens, MeasuringTokens, request.Budget.Leanest ? TriesForTheLeanest : 1);

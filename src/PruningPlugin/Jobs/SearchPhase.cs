@@ -124,7 +124,7 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
             : !EliminationPlan.Covers(full.File.Model, full.Shape) ? "an output projection is of a type that is not written here"
             : Request.ChannelOrder == ChannelOrder.File ? "channel_order file leaves it no choice of channels"
             : Request.Budget is { Sublayers: null } && !grains.Contains(PruneGrain.KvGroup) && !grains.Contains(PruneGrain.FfnSlice) ? "no grain is finer than a sublayer"
-            : grains.Contains(PruneGrain.Block) && !grains.Contains(PruneGrain.Sublayer) && !(grains.Contains(PruneGrain.KvGroup) && grains.Contains(PruneGrain.FfnSlice)) ? "it knows no blocks, and these grains let not every sublayer go alone" : null;
+            : grains.Contains(PruneGrain.Block) && !grains.Contains(PruneGrain.Sublayer) && !(grains.Contains(PruneGrain.KvGroup) && grains.Contains(PruneGrain.FfnSlice)) ? "these grains let some sublayers go with their block only" : null;
         if (fitTexts is not null && obstacle is null)
         {
             // Where only answers count, general text has no place in a distance.
