@@ -9,6 +9,9 @@ internal sealed class JobProgress(IProgress<PruneProgress> sink, TimeProvider ti
     /// <summary>Of healing, that its texts are together; one a sublayer follows.</summary>
     public const int TextSteps = 100;
 
+    /// <summary>Steps of healing that what was forecast weighs as much as: the first one sets much up.</summary>
+    private const int FirstSteps = 5;
+
     private readonly long _began = time.GetTimestamp();
     private double _before;
     private double _searchBegan;
@@ -59,14 +62,16 @@ internal sealed class JobProgress(IProgress<PruneProgress> sink, TimeProvider ti
         Phase(PrunePhase.Healing, 0, 1, After(_tries++ == 0 ? PrunePhase.Texts : PrunePhase.Healing, 0));
     }
 
-    /// <summary>Healing's steps: the part that has begun is reckoned at its own pace, the rest as forecast.</summary>
+    /// <summary>Healing's steps: the part that has begun is reckoned more and more at its own pace, the rest as forecast.</summary>
     public void Healed(int step, int steps)
     {
         var now = time.GetElapsedTime(_began).TotalSeconds;
         var (phase, from, to) = step < TextSteps ? (PrunePhase.Texts, 0, TextSteps) : (PrunePhase.Healing, TextSteps, steps);
         if (_healing is not { } begun || begun.Step < from) _healing = begun = (step, now);
-        var left = step > begun.Step ? ((now - begun.Seconds) / (step - begun.Step) * (to - step)) + After(phase, 1) : After(phase, (step - from) / Math.Max(1.0, to - from));
-        Phase(PrunePhase.Healing, step, steps, left);
+        var (believed, expected) = (FirstSteps, (After(phase, 0) - After(phase, 1)) / Math.Max(1, to - from));
+        if (expected is null) (believed, expected) = (0, 0);
+        var each = (now - begun.Seconds + (believed * expected)) / Math.Max(1, step - begun.Step + believed);
+        Phase(PrunePhase.Healing, step, steps, ((to - step) * each) + (After(phase, 1) ?? 0));
     }
 
     public void Evaluated(SearchPace pace)

@@ -32,16 +32,25 @@ public class JobProgressTests
         Told(0.1, () => progress.Phase(PrunePhase.Measuring, 1, 4), 0.3);
     }
 
-    /// <summary>Fits that take three times what was forecast are believed as soon as one is done; a fit's time is not reckoned by that of texts.</summary>
+    /// <summary>A fit's time is not reckoned by that of texts, and the first one does not outweigh all that was forecast; a hundred do.</summary>
     [Fact]
-    public void What_has_begun_goes_on_at_its_own_pace()
+    public void What_has_begun_goes_more_and_more_at_its_own_pace()
     {
         var progress = Begun(Forecast);
         progress.HealingBegins();
-        progress.Healed(0, 104);
-        Told(0.1, () => progress.Healed(50, 104), 0.1 + 4 + 1.15);
-        Told(0.1, () => progress.Healed(100, 104), 4 + 1.15);
-        Told(3, () => progress.Healed(101, 104), 9 + 1.15);
+        progress.Healed(0, 300);
+        Told(0, () => progress.Healed(50, 300), (50 * 5 * 0.01 / 55) + 4 + 1.15);
+        Told(0, () => progress.Healed(100, 300), 4 + 1.15);
+
+        // 20 ms each were forecast.
+        Told(3.2, () => progress.Healed(101, 300), (199 * (3.2 + 0.1) / 6) + 1.15);
+        for (var fit = 2; fit < 100; fit++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(0.2));
+            progress.Healed(100 + fit, 300);
+        }
+
+        Told(0.2, () => progress.Healed(200, 300), (100 * (23 + 0.1) / 105) + 1.15);
     }
 
     [Fact]
