@@ -4,14 +4,17 @@ namespace FinerCut.Cluster.Jobs;
 
 /// <summary>
 /// A job's work folder on this host and its kept copy in the cluster's database: what a host found travels to the one that goes on. Files that are too large stay
-/// where they are; what they hold is made again. One caller at a time.
+/// where they are; what they hold is made again. One keeps while another restores: until all is restored nothing is kept, for what lies here is older than what is kept, or half of it.
 /// </summary>
 internal sealed class JobFolder(IGrainFactory grains, string job, string folder)
 {
     /// <summary>Fits of a large model's projections are above it, scores and texts of any search below.</summary>
     public const int LargestFile = 32 << 20;
 
+    /// <summary>The restorer's, and the keeper's once it has read that all is restored.</summary>
     private readonly Dictionary<string, (DateTime Changed, long Length)> _kept = new(StringComparer.Ordinal);
+
+    private volatile bool _isRestored;
 
     /// <summary>Puts the kept files in the place of what is there.</summary>
     public async Task RestoreAsync(IEnumerable<string> files)
@@ -25,14 +28,16 @@ internal sealed class JobFolder(IGrainFactory grains, string job, string folder)
             await WriteAsync(path, content);
             _kept[file] = Stamp(path);
         }
+
+        _isRestored = true;
     }
 
-    /// <summary>Keeps what has changed since the last call.</summary>
+    /// <summary>Keeps what has changed since the last call; nothing before all is restored.</summary>
     /// <returns>The files, by their paths in the folder.</returns>
     public async Task<IReadOnlyList<string>> KeepAsync(int attempt, CancellationToken cancellationToken)
     {
         var kept = new List<string>();
-        if (!Directory.Exists(folder)) return kept;
+        if (!_isRestored || !Directory.Exists(folder)) return kept;
         foreach (var path in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
         {
             var file = Path.GetRelativePath(folder, path).Replace('\\', '/');
