@@ -267,8 +267,11 @@ public sealed record PruneRequest
 
     public int Seed { get; set; } = 1;
 
-    /// <summary>Tokens of calibration used at most.</summary>
-    public int MaxCalibrationTokens { get; set; } = 2560;
+    /// <summary>
+    /// Tokens of calibration used at most. 0 = the search's own number: 2,560, twice as many for those that can turn back (beam, local, evolutionary). The more masks a search looks at, the more easily it finds
+    /// one that is near on the tokens it looks at and not on others.
+    /// </summary>
+    public int MaxCalibrationTokens { get => field != 0 ? field : Search is SearchKind.Beam or SearchKind.Local or SearchKind.Evolutionary ? 5120 : 2560; set; }
 
     /// <summary>Where the traffic gives fewer calibration tokens than <see cref="MaxCalibrationTokens"/>, the full model writes the rest itself. The held-out set is always traffic.</summary>
     public bool TopUp { get; set; }

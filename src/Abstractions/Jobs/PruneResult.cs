@@ -65,6 +65,11 @@ public sealed record ModelFigures(long FileBytes, int Sublayers, long KvBytesPer
 /// <param name="Share">Of the calibration tokens, that it was asked on.</param>
 public sealed record SublayerSensitivity(string Name, double Distance, double Share);
 
+/// <param name="Name">As the lean file names it, such as "attn:6 rank 32" or "ffn:6 refit".</param>
+/// <param name="Left">Share of the error at this place that it leaves, on sequences that it was not fitted on; 0 to 1.</param>
+/// <param name="Bytes">That it adds to the file.</param>
+public sealed record HealingGain(string Name, double Left, long Bytes);
+
 /// <summary>The units of one sublayer: its KV-head groups, or its FFN's slices from the least important to the most.</summary>
 /// <param name="Removed">Indices of the units that are gone, ascending.</param>
 /// <param name="Distances">
@@ -97,6 +102,12 @@ public sealed record PruneResult
 
     /// <summary>What was healed, such as "attn:6 rank 32" or "ffn:6 refit", in the order of the residual stream.</summary>
     public ImmutableArray<string> Healed { get; set; } = [];
+
+    /// <summary>The same with what each left to be desired.</summary>
+    public ImmutableArray<HealingGain> HealingGains { get; set; } = [];
+
+    /// <summary>Mean KL on the held-out set of the same mask not healed, nats a token, at the gate's confidence; null where nothing was healed.</summary>
+    public Estimate? UnhealedKl { get; set; }
 
     /// <summary>Bytes that healing added to the file: sites and new biases.</summary>
     public long HealingBytes { get; set; }
@@ -132,6 +143,11 @@ public sealed record PruneResult
     public DecodeFigures? Decode { get; set; }
 
     public GateReport? Gate { get; set; }
+
+    /// <summary>
+    /// Mean KL of the lean file on the calibration set, nats a token, at the gate's confidence. The gate's mean KL, on held-out traffic, less this is the gap: how much of the choice holds for these tokens only.
+    /// </summary>
+    public Estimate? CalibrationKl { get; set; }
 
     public ModelFigures? Full { get; set; }
 

@@ -26,7 +26,7 @@ internal sealed partial class BorrowedScorers(IGrainFactory grains, Members memb
             var book = await grains.GetGrain<IModelGrain>(job.Model).ReadAsync().WaitAsync(Patience, tools.Time, cancellationToken);
             string[] hosts = [.. book.Hosts.Where(host => host.Host != members.Name).OrderByDescending(host => host.LimitBytes - host.HeldBytes).Select(host => host.Host).Take(config.Scorers)];
             if (hosts.Length == 0) return [];
-            var plain = new PruneRequest { JobId = job.Id, ModelPath = "", OutputPath = "", WorkFolder = "", CalibrationPath = "", HeldOutPath = "", Budget = job.Order.Budget };
+            var plain = new PruneRequest { JobId = job.Id, ModelPath = "", OutputPath = "", WorkFolder = "", CalibrationPath = "", HeldOutPath = "", Budget = job.Order.Budget, Search = job.Order.Search };
             var order = new ScorerOrder
             {
                 Job = job.Id, ModelId = job.Model, Sha256 = await files.HashAsync(model.Path, cancellationToken), Bytes = new FileInfo(model.Path).Length, From = members.Name,

@@ -12,6 +12,7 @@ internal static class JobReport
         if (job["error"] is { } error) Console.WriteLine($"{error["message"]} ({error["code"]})");
         if (job["result"] is not { } result) return;
         if (result["removed"]?.AsArray() is { Count: > 0 } removed) Console.WriteLine($"removed: {string.Join(' ', removed.Select(name => name!.ToString()))}");
+        foreach (var note in result["notes"]?.AsArray() ?? []) Console.WriteLine(note);
         if (result["gate"] is { } gate)
         {
             Listing.Table(["gate", "value", "low", "high", "limit", "kept"], gate["checks"]!.AsArray().Select(check => new[]
@@ -20,6 +21,8 @@ internal static class JobReport
             }));
         }
 
+        if (result["calibration_kl"] is { } seen) Console.WriteLine($"mean kl on the calibration set itself: {Figure(seen["mean"])} ({Figure(seen["low"])} to {Figure(seen["high"])})");
+        if (result["unhealed_kl"] is { } before) Console.WriteLine($"mean kl of the same cut, not healed: {Figure(before["mean"])} ({Figure(before["low"])} to {Figure(before["high"])})");
         if (result["full"] is { } full && result["lean"] is { } lean)
         {
             Listing.Table(["", "full", "lean"],

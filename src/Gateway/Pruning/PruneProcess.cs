@@ -96,7 +96,7 @@ public sealed class PruneProcess(WorkerConfig config, MemoryLedger ledger, ILogg
     /// <summary>The model's file was sound when the gateway started; it may be gone or another by now.</summary>
     private static (MemoryEntry? Entry, ApiError? Unusable) Entry(string jobId, ModelConfig model, PruneOrder order)
     {
-        var plain = new PruneRequest { JobId = jobId, ModelPath = model.Path, OutputPath = "", WorkFolder = "", CalibrationPath = "", HeldOutPath = "", Budget = order.Budget };
+        var plain = new PruneRequest { JobId = jobId, ModelPath = model.Path, OutputPath = "", WorkFolder = "", CalibrationPath = "", HeldOutPath = "", Budget = order.Budget, Search = order.Search };
         var tokens = (long)(order.MaxCalibrationTokens ?? plain.MaxCalibrationTokens) + (order.MaxHeldOutTokens ?? plain.MaxHeldOutTokens);
         try
         {

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using FinerCut.Gguf;
+using FinerCut.Jobs;
 using FinerCut.Masks;
 
 namespace FinerCut.Pruning.Healing;
@@ -29,10 +30,13 @@ public sealed record HealedModel(ImmutableArray<HealedProjection> Projections, I
     public static HealedModel None { get; } = new([], []);
 
     /// <summary>One line a change, in the order of the stream: what finercut.healed of the file says.</summary>
-    public ImmutableArray<string> Summary =>
+    public ImmutableArray<string> Summary => [.. Gains.Select(gain => gain.Name)];
+
+    /// <summary>What each change left of the error that it makes up for, in the order of the stream.</summary>
+    public ImmutableArray<HealingGain> Gains =>
     [
-        .. Projections.Select(projection => (projection.Sublayer, Text: $"{projection.Sublayer} {(projection.Weights.Length > 0 ? "refit" : "bias")}"))
-            .Concat(Sites.Select(site => (site.Sublayer, Text: $"{site.Sublayer} {site.Form}"))).OrderBy(line => line.Sublayer).Select(line => line.Text),
+        .. Projections.Select(projection => (projection.Sublayer, Text: $"{projection.Sublayer} {(projection.Weights.Length > 0 ? "refit" : "bias")}", projection.Left, Bytes: (long)projection.Bias.Length * sizeof(float)))
+            .Concat(Sites.Select(site => (site.Sublayer, Text: $"{site.Sublayer} {site.Form}", site.Left, site.Bytes))).OrderBy(line => line.Sublayer).Select(line => new HealingGain(line.Text, line.Left, line.Bytes)),
     ];
 
     public bool IsEmpty => Projections.Length == 0 && Sites.Length == 0;

@@ -10,7 +10,7 @@ namespace FinerCut.Pruning.Jobs;
 /// <param name="Fits">Healing's, of one try.</param>
 /// <param name="Verifying">Held-out tokens through both models, of one try.</param>
 /// <param name="Gate">Texts and continuations, of one try.</param>
-/// <param name="Measuring">Both models' speeds and examples.</param>
+/// <param name="Measuring">Both models on the calibration set, their speeds, and examples.</param>
 /// <param name="Tries">Points of the search's path that are healed and judged.</param>
 internal sealed record JobForecast(double Texts, double Fits, double Verifying, double Gate, double Measuring, int Tries)
 {
@@ -23,8 +23,8 @@ internal sealed record JobForecast(double Texts, double Fits, double Verifying, 
     /// <summary>A token that only biases and sites are fitted on.</summary>
     public const double Averaged = 2;
 
-    /// <summary>A held-out token in the full model, the lean file and the simulation.</summary>
-    private const double Verified = 3.4;
+    /// <summary>A held-out token in the full model, the lean file, the masked model and the simulation.</summary>
+    private const double Verified = 4.2;
 
     private const double GateTokens = 3500;
 
@@ -33,8 +33,8 @@ internal sealed record JobForecast(double Texts, double Fits, double Verifying, 
     /// <summary>A search for the leanest halves the path and then proves what it chose.</summary>
     private const int TriesForTheLeanest = 5;
 
-    public static JobForecast Of(PruneRequest request, double texts, double fits, int heldOutTokens) =>
-        new(texts, fits, Verified * heldOutTokens, GateTokens, MeasuringTokens, request.Budget.Leanest ? TriesForTheLeanest : 1);
+    public static JobForecast Of(PruneRequest request, double texts, double fits, int calibrationTokens, int heldOutTokens) =>
+        new(texts, fits, Verified * heldOutTokens, GateTokens, MeasuringTokens + (2 * calibrationTokens), request.Budget.Leanest ? TriesForTheLeanest : 1);
 
     /// <summary>Tokens that are left.</summary>
     /// <param name="phase">Where the job is; Texts are those for healing.</param>

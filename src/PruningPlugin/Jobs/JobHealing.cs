@@ -31,9 +31,10 @@ internal sealed class JobHealing(JobContext context, FullModel full, HealingText
     public JobHealing At(string place) => new(context, full, texts, place);
 
     /// <summary>What is left of a job of which this is to be.</summary>
+    /// <param name="calibrationTokens">That it is looked at on in the end.</param>
     /// <param name="heldOutTokens">That judge it.</param>
-    public JobForecast Forecast(int heldOutTokens) => !Heals ? JobForecast.Of(Request, 0, 0, heldOutTokens)
-        : JobForecast.Of(Request, JobForecast.Written * texts.Unwritten, (Fits ? JobForecast.Fitted : JobForecast.Averaged) * texts.Tokens, heldOutTokens);
+    public JobForecast Forecast(int calibrationTokens, int heldOutTokens) => !Heals ? JobForecast.Of(Request, 0, 0, calibrationTokens, heldOutTokens)
+        : JobForecast.Of(Request, JobForecast.Written * texts.Unwritten, (Fits ? JobForecast.Fitted : JobForecast.Averaged) * texts.Tokens, calibrationTokens, heldOutTokens);
 
     public HealedModel Heal(CutMask mask, JobProgress progress, CancellationToken cancellationToken)
     {

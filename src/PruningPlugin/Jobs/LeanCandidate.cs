@@ -29,6 +29,7 @@ internal sealed class LeanCandidate : IDisposable
     private readonly PathPoint _point;
     private readonly HealedModel _healed;
     private ILlamaModel? _lean;
+    private Estimate? _unhealed;
 
     private LeanCandidate(JobContext context, FullModel full, JobProgress progress, PathPoint point, HealedModel healed) =>
         (_context, _full, _progress, _point, _healed) = (context, full, progress, point, healed);
@@ -63,6 +64,7 @@ internal sealed class LeanCandidate : IDisposable
         var proof = FileProof.Run(
             _full.Model, _lean!, new HealedMask(_point.Mask, _healed, _full.File), heldOut, new ScoringOptions(_context.Threads),
             (done, all) => _progress.Phase(PrunePhase.Verifying, done, all), cancellationToken);
+        _unhealed = proof.Unhealed.IsEmpty ? null : Bootstrap.Mean(proof.Unhealed, thresholds.Confidence, Request.Seed);
         _progress.Phase(PrunePhase.Gate, 0, 1);
         using var written = GgufFile.Open(Path);
         var tolerance = Math.Max(_context.MaxMaskedFileDifference, Rewriters.ToleranceOf(_full.File.Model, written.Model.Architecture!));
@@ -72,12 +74,14 @@ internal sealed class LeanCandidate : IDisposable
         return gate;
     }
 
-    /// <summary>Both models' measures and answers to look at.</summary>
+    /// <summary>Both models' measures, what is said of the calibration set, and answers to look at.</summary>
     /// <param name="decodeContext">Tokens in the memory for decode steps; null where they are not wanted.</param>
-    public PruneResult Describe(PruneResult result, int? decodeContext, CancellationToken cancellationToken)
+    public PruneResult Describe(PruneResult result, CalibrationSet calibration, int? decodeContext, CancellationToken cancellationToken)
     {
+        var calibrationKl = CalibrationKl.Run(
+            _full.Model, _lean!, calibration, new ScoringOptions(_context.Threads), Request.Gate.Confidence, Request.Seed, (done, all) => _progress.Phase(PrunePhase.Measuring, 50 * done / all, 100), cancellationToken);
         var (full, fast) = new SpeedProbe(_context.Time, _context.Threads, new SpeedPlan()).Compare(
-            _full.Model, _lean!, (done, all) => _progress.Phase(PrunePhase.Measuring, done, all), cancellationToken);
+            _full.Model, _lean!, (done, all) => _progress.Phase(PrunePhase.Measuring, 50 + (50 * done / all), 100), cancellationToken);
         DecodeFigures? decode = null;
         if (decodeContext is { } length)
         {
@@ -91,6 +95,8 @@ internal sealed class LeanCandidate : IDisposable
         return result with
         {
             Examples = SideBySide.Make(_full.Model, _lean!, _context.Threads, cancellationToken),
+            CalibrationKl = calibrationKl,
+            UnhealedKl = _unhealed,
             Decode = decode,
             Full = new ModelFigures(_full.File.Length, sublayers, KvCosts.Total(_full.Shape), full.Prefill, full.Decode, _full.Sha256),
             Lean = new ModelFigures(

@@ -65,7 +65,7 @@ internal sealed class PruneJob : IDisposable
     {
         var texts = new HealingTexts(_context, _full, _traffic);
         var healing = new JobHealing(_context, _full, texts);
-        _progress.Forecast = () => healing.Forecast(_traffic.HeldOut.TokenCount);
+        _progress.Forecast = () => healing.Forecast(_traffic.Calibration.TokenCount, _traffic.HeldOut.TokenCount);
         var search = new SearchPhase(_context, _full, _traffic.Calibration, _progress).Run(healing.Costs, healing.Fits ? texts : null, cancellationToken);
 
         // Reference and states are most of what a job holds: back to the system before healing and proof take theirs (JobMemory).
@@ -129,7 +129,7 @@ internal sealed class PruneJob : IDisposable
     {
         var mask = point.Mask;
         var countsDecode = search.Budget.Search.Others.Any(target => target.Name == "decode_ms");
-        result = candidate.Describe(result, countsDecode ? search.Budget.DecodeContext : null, cancellationToken) with
+        result = candidate.Describe(result, _traffic.Calibration, countsDecode ? search.Budget.DecodeContext : null, cancellationToken) with
         {
             Outcome = gate.Passed ? PruneOutcome.Passed : PruneOutcome.Refused,
             OutputPath = gate.Passed ? Request.OutputPath : null,
@@ -140,6 +140,7 @@ internal sealed class PruneJob : IDisposable
             Units = Sensitivities.Describe(mask, search.UnitDistances),
             Budget = search.Budget.Figures(mask, search.Costs),
             Healed = candidate.Healed.Summary,
+            HealingGains = candidate.Healed.Gains,
             HealingBytes = candidate.Healed.Bytes,
         };
         if (gate.Passed) candidate.Accept();

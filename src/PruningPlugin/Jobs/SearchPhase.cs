@@ -58,6 +58,7 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
         var journal = EvaluationJournal.Open(Path.Combine(Request.WorkFolder, "checkpoint.json"), JobFingerprint.Of(Request, full.Sha256, surgeon?.Moments ?? calibration));
         var plan = surgeon is null ? null : PlanFor(surgeon.Moments, grains, options, notes, cancellationToken);
         var units = plan?.Units ?? UnitsFor(grains, notes, cancellationToken);
+        if (FileUnits.Merged(units, grains, SlicesPerFfn(plan is not null)) is { } merged) notes.Add(merged);
         var budget = JobBudget.Open(context, full, units, cancellationToken);
         var steps = new List<PruneStep>();
         var opened = context.Time.GetTimestamp();
@@ -114,6 +115,8 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
         _ => Moves.AllGrains,
     };
 
+    private int SlicesPerFfn(bool surgeon) => Request.SlicesPerFfn > 0 ? Request.SlicesPerFfn : surgeon ? EliminationPlan.Slices : PruneRequest.DefaultSlicesPerFfn;
+
     private SearchKind Kind(EliminationPlan? plan) => plan is not null ? SearchKind.Surgeon : Request.Search == SearchKind.Auto ? SearchKind.RacingGreedy : Request.Search;
 
     /// <summary>What the surgeon looks at where it searches: it is asked for, or nothing else is and it can be had. Null where it does not.</summary>
@@ -142,7 +145,7 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
     private EliminationPlan PlanFor(CalibrationSet texts, ImmutableArray<PruneGrain> grains, ScoringOptions options, ImmutableArray<string>.Builder notes, CancellationToken cancellationToken)
     {
         var made = EliminationPlan.Make(
-            full.Model, full.File, full.Shape, grains, Request.SlicesPerFfn > 0 ? Request.SlicesPerFfn : EliminationPlan.Slices, texts, options with { StateBytes = JobMemory.MomentBytes(full.Shape, Request) },
+            full.Model, full.File, full.Shape, grains, SlicesPerFfn(surgeon: true), texts, options with { StateBytes = JobMemory.MomentBytes(full.Shape, Request) },
             (done, all) => progress.Phase(PrunePhase.Reference, done, all), cancellationToken);
         notes.Add("Distances of the steps are the surgeon's predictions of the healed model's (docs/pruning.md); the gate's figures are measured.");
 
@@ -171,7 +174,7 @@ internal sealed class SearchPhase(JobContext context, FullModel full, Calibratio
     private UnitMap UnitsFor(ImmutableArray<PruneGrain> grains, ImmutableArray<string>.Builder notes, CancellationToken cancellationToken)
     {
         var model = full.File.Model;
-        var slices = Request.SlicesPerFfn > 0 ? Request.SlicesPerFfn : PruneRequest.DefaultSlicesPerFfn;
+        var slices = SlicesPerFfn(surgeon: false);
         if (!full.Shape.FfnUnits || !grains.Contains(PruneGrain.FfnSlice) || Request.ChannelOrder == ChannelOrder.File) return FileUnits.For(model, full.Shape, grains, slices, null);
         if (ChannelImportance.WithoutNorms(model).FirstOrDefault() is { } tensor)
         {

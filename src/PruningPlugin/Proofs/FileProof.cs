@@ -15,7 +15,11 @@ namespace FinerCut.Pruning.Proofs;
 /// <param name="Conversations">Full model against the file, in the set's order.</param>
 /// <param name="MaxDifference">Largest difference of a logit between the masked full model and the file.</param>
 /// <param name="SimulationKl">Mean KL of the file from the simulation that healing was fitted in, nats a token; null where nothing was healed.</param>
-public sealed record ProofFigures(ImmutableArray<ConversationFigures> Conversations, double MaxDifference, double? SimulationKl = null);
+public sealed record ProofFigures(ImmutableArray<ConversationFigures> Conversations, double MaxDifference, double? SimulationKl = null)
+{
+    /// <summary>KL of the same mask not healed, each conversation's sum and positions, nats; empty where nothing was healed.</summary>
+    public ImmutableArray<(double KlSum, int Positions)> Unhealed { get; init; } = [];
+}
 
 /// <summary>
 /// Loads the file as any server would and runs it beside the full model and the masked full model, batch by batch, so that no more than one
@@ -45,6 +49,7 @@ internal static class FileProof
         var reference = new float[batches.Capacity][];
         var simulation = expected.Healed.IsEmpty ? null : HealedSimulation.Begin(masked, expected, batches, options.Threads, cancellationToken);
         var simulationKl = 0.0;
+        var unhealed = new (double, int)[heldOut.Sequences.Length];
         for (var batch = 0; batch < batches.Batches.Length; batch++)
         {
             var sequences = batches.Batches[batch];
@@ -56,9 +61,16 @@ internal static class FileProof
             decoder.ForEachRow(options.Threads, (row, logits, _) => rows[row] = RowFigures.Of(reference[row], logits, next[row]));
             Add(figures, sequences, rows);
 
-            if (simulation is null) masked.Decode(sequences, mask, cancellationToken);
-            else simulation.DecodeLogits(batch, cancellationToken);
             var (differences, divergences) = (new double[sequences.Tokens], new double[sequences.Tokens]);
+            masked.Decode(sequences, mask, cancellationToken);
+            if (simulation is not null)
+            {
+                masked.Decoder.ForEachRow(options.Threads, (row, logits, _) =>
+                    divergences[row] = LogitDistance.Between(DistanceKind.KullbackLeibler, reference[row], LogitDistance.LogSumExp(reference[row]), logits));
+                CalibrationKl.Add(unhealed, sequences, divergences);
+                simulation.DecodeLogits(batch, cancellationToken);
+            }
+
             var ofFile = decoder.Rows();
             masked.Decoder.ForEachRow(options.Threads, (row, logits, _) =>
             {
@@ -70,7 +82,7 @@ internal static class FileProof
             progress(batch + 1, batches.Batches.Length);
         }
 
-        return new ProofFigures([.. figures], maxDifference, simulation is null ? null : simulationKl / batches.Rows);
+        return simulation is null ? new ProofFigures([.. figures], maxDifference) : new ProofFigures([.. figures], maxDifference, simulationKl / batches.Rows) { Unhealed = [.. unhealed] };
     }
 
     private static void Copy(ReadOnlySpan<float> logits, ref float[] target)

@@ -25,6 +25,7 @@ public static class ReportPage
         page.Append("<p class=\"soft\">A model of this kind is a stack of blocks. Each block adds two things to a stream of numbers that runs from the first to the last: attention (looks at earlier tokens) and an FFN (looks at the token itself). A job removes those parts whose absence changes the model's next-token probabilities least on recorded traffic, makes up for what is missing, and compares both models on traffic that the search has not seen.</p>");
         Summary(page, result);
         Budget(page, result);
+        if (!result.Notes.IsEmpty) page.Append("<h2>How it was done</h2><ul>").AppendJoin("", result.Notes.Select(note => $"<li>{Text(note)}</li>")).Append("</ul>");
         page.Append("<h2>What went</h2>").Append(ReportPictures.Blocks(result));
         page.Append("<h2>How the distance grew</h2>").Append(ReportPictures.Curve(result));
         Steps(page, result);
@@ -53,10 +54,26 @@ public static class ReportPage
         Row("prefill, tokens a second", full.PrefillTokensPerSecond, lean.PrefillTokensPerSecond);
         Row("decode, tokens a second", full.DecodeTokensPerSecond, lean.DecodeTokensPerSecond);
         page.Append("</table>");
-        if (result.Healed.Length > 0) page.Append(CultureInfo.InvariantCulture, $"<p>Healed, at the price of {Megabytes(result.HealingBytes)} MB: {Text(string.Join(", ", result.Healed))}.</p>");
+        Healing(page, result);
 
         void Row(string name, double? before, double? after) =>
             page.Append(CultureInfo.InvariantCulture, $"<tr><th>{name}</th><td>{Figure(before)}</td><td>{Figure(after)}</td><td>{Figure(after / before)}</td></tr>");
+    }
+
+    private static void Healing(StringBuilder page, PruneResult result)
+    {
+        if (result.Healed.IsEmpty) return;
+        page.Append(CultureInfo.InvariantCulture, $"<p>Healed, at the price of {Megabytes(result.HealingBytes)} MB: {Text(string.Join(", ", result.Healed))}.");
+        if (result is { UnhealedKl: { } before, Gate: { } gate } && gate.Checks.FirstOrDefault(check => check.Name == Gates.Gate.MeanKl) is { } after)
+        {
+            page.Append(CultureInfo.InvariantCulture, $" Not healed the same cut is {Figure(before.Mean)} ({Figure(before.Low)} to {Figure(before.High)}) nats a token from the full model on held-out traffic, healed {Figure(after.Value.Mean)}.");
+        }
+
+        page.Append("</p>");
+        if (result.HealingGains.IsEmpty) return;
+        page.Append("<details><summary>What each left</summary><table><tr><th>healed</th><th>share of the error left, on text not fitted</th><th>MB added</th></tr>");
+        foreach (var gain in result.HealingGains) page.Append(CultureInfo.InvariantCulture, $"<tr><td>{Text(gain.Name)}</td><td>{Figure(gain.Left)}</td><td>{Figure(gain.Bytes / 1e6)}</td></tr>");
+        page.Append("</table></details>");
     }
 
     private static void Budget(StringBuilder page, PruneResult result)
@@ -100,6 +117,8 @@ public static class ReportPage
         }
 
         page.Append("</table>");
+        if (result.CalibrationKl is not { } seen || gate.Checks.FirstOrDefault(check => check.Name == Gates.Gate.MeanKl) is not { } unseen) return;
+        page.Append(CultureInfo.InvariantCulture, $"<p>On the {result.CalibrationTokens} tokens of calibration, which the search looked at, the mean KL is {Figure(seen.Mean)} ({Figure(seen.Low)} to {Figure(seen.High)}). The gap to held-out traffic, {Figure(unseen.Value.Mean - seen.Mean)}, is what was chosen for these tokens only: more traffic makes it smaller.</p>");
     }
 
     private static void Sensitivity(StringBuilder page, PruneResult result)

@@ -33,6 +33,22 @@ public static class FileUnits
         return Divide(model, shape, !grains.Contains(PruneGrain.KvGroup), grains.Contains(PruneGrain.FfnSlice) ? slices : 1, importance);
     }
 
+    /// <summary>What a reader should know where units are larger than was asked for, since they end where quantisation blocks end; null where none is.</summary>
+    /// <param name="slices">Of each FFN, that were asked for.</param>
+    public static string? Merged(UnitMap units, IReadOnlyCollection<PruneGrain> grains, int slices)
+    {
+        ArgumentNullException.ThrowIfNull(units);
+        ArgumentNullException.ThrowIfNull(grains);
+        int UnitsOf(int block, SublayerKind kind) => units.Parts[new Sublayer(block, kind).Order].Length;
+        var blocks = Enumerable.Range(0, units.Shape.Blocks.Length);
+        int[] groups = grains.Contains(PruneGrain.KvGroup) && units.Shape.SublayersAlone ? [.. blocks.Where(block => UnitsOf(block, SublayerKind.Attention) < units.Shape.Blocks[block].KvGroupCount)] : [];
+        int[] wide = grains.Contains(PruneGrain.FfnSlice) && units.Shape.FfnUnits ? [.. blocks.Where(block => UnitsOf(block, SublayerKind.Ffn) is > 0 and var count && count < slices).Select(block => UnitsOf(block, SublayerKind.Ffn))] : [];
+        if (groups.Length + wide.Length == 0) return null;
+        var attention = groups.Length == 0 ? "" : $" KV-head groups of {groups.Length} attentions are merged.";
+        var ffn = wide.Length == 0 ? "" : $" {wide.Length} FFNs have {(wide.Min() == wide.Max() ? $"{wide.Min()}" : $"{wide.Min()} to {wide.Max()}")} slices instead of {slices}.";
+        return $"Units end where quantisation blocks end.{attention}{ffn}";
+    }
+
     /// <summary>Channels of one block of ffn_down's columns, the same for every FFN of the file.</summary>
     public static int ChannelBlock(GgufModel model, ModelShape shape)
     {

@@ -32,7 +32,7 @@ internal sealed class PruneOptions
     private readonly Option<string?> _only = new("--only") { Description = "The only kind that may be touched: attention or ffn [default: both]" };
     private readonly Option<string[]> _gate = new("--gate") { Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true, Description = "Limits of the gate, NAME=VALUE: max_mean_kl=0.4 min_top1_agreement=0.6 … [default: those of docs/pruning.md]" };
     private readonly Option<double> _heldOut = new("--held-out-share") { DefaultValueFactory = _ => 0.5, Description = "Share of the conversations that is held out." };
-    private readonly Option<int?> _calibrationTokens = new("--calibration-tokens") { Description = $"Tokens of calibration at most [default: {Plain.MaxCalibrationTokens}]" };
+    private readonly Option<int?> _calibrationTokens = new("--calibration-tokens") { Description = $"Tokens of calibration at most [default: {Plain.MaxCalibrationTokens}, twice as many for --search beam, local, evolutionary]" };
     private readonly Option<int?> _heldOutTokens = new("--held-out-tokens") { Description = $"Held-out tokens at most [default: {Plain.MaxHeldOutTokens}]" };
     private readonly Option<int?> _minTokens = new("--min-tokens") { Description = $"Fewest tokens of each set [default: {Plain.MinTokens}]" };
     private readonly Option<bool> _topUp = new("--top-up") { Description = "Where there is less calibration than there may be, the full model writes the rest itself." };
@@ -75,7 +75,7 @@ internal sealed class PruneOptions
             Gate = Limits(parsed.GetValue(_gate) ?? []), TopUp = parsed.GetValue(_topUp), GeneralTextPath = parsed.GetValue(_general)?.FullName,
             MemoryBytes = parsed.GetValue(_memory) is { } memory ? PruneBudgetText.Bytes(memory) ?? throw new UsageException($"--memory {memory}: expected a size such as 800MB or 2GB.") : null,
             Seed = parsed.GetValue(_seed), Threads = parsed.GetValue(_threads), Yield = parsed.GetValue(_yield),
-            MaxCalibrationTokens = parsed.GetValue(_calibrationTokens) ?? Plain.MaxCalibrationTokens,
+            MaxCalibrationTokens = parsed.GetValue(_calibrationTokens) ?? 0,
             MaxHeldOutTokens = parsed.GetValue(_heldOutTokens) ?? Plain.MaxHeldOutTokens,
             MinTokens = parsed.GetValue(_minTokens) ?? Plain.MinTokens,
         };

@@ -33,6 +33,8 @@ internal sealed class PruneText(TerminalProgress terminal) : IProgress<PruneProg
             }
         }
 
+        if (result.CalibrationKl is { } seen) text.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  mean_kl on calibration  {seen.Mean,10:G4}  [{seen.Low:G4}, {seen.High:G4}]"));
+        if (result.UnhealedKl is { } before) text.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  mean_kl not healed      {before.Mean,10:G4}  [{before.Low:G4}, {before.High:G4}]"));
         if (result is { Full: { } full, Lean: { } lean })
         {
             text.WriteLine(string.Create(CultureInfo.InvariantCulture, $"file {full.FileBytes / 1e6:F1} -> {lean.FileBytes / 1e6:F1} MB, KV {full.KvBytesPerToken} -> {lean.KvBytesPerToken} bytes a token, "

@@ -47,7 +47,10 @@ public class ContractJsonTests
     {
         const string Least = """{"job_id":"j","model_path":"m","output_path":"o","work_folder":"w","calibration_path":"c","held_out_path":"h","budget":{"fraction":0.1},"gate":{"max_mean_kl":1}}""";
         var request = JsonSerializer.Deserialize(Least, ContractJson.Default.PruneRequest)!;
-        Assert.Equal(Request.MaxCalibrationTokens, request.MaxCalibrationTokens);
+        Assert.Equal(2560, request.MaxCalibrationTokens);
+        Assert.Equal(5120, (request with { Search = SearchKind.Local }).MaxCalibrationTokens);
+        Assert.Equal(900, (request with { Search = SearchKind.Local, MaxCalibrationTokens = 900 }).MaxCalibrationTokens);
+        Assert.Contains(PruneRequestCheck.Check(request with { MaxCalibrationTokens = -1 }), defect => defect.Path == "max_calibration_tokens");
         Assert.Equal(SearchKind.Auto, request.Search);
         Assert.Equal(new GateThresholds { MaxMeanKl = 1 }, request.Gate);
         Assert.Empty(request.Keep);

@@ -45,6 +45,11 @@ public sealed class HealedJobTests : IDisposable
         Assert.True(check.Passed, $"{check.Value.Mean}");
         Assert.DoesNotContain(result.Gate.Checks, check => check.Name == Gate.MaskedFileDifference);
         Assert.NotEmpty(result.Healed);
+        Assert.True(result.CalibrationKl!.Mean > 0, "nothing is said of the calibration set");
+        Assert.Equal(result.Healed, result.HealingGains.Select(gain => gain.Name));
+        Assert.All(result.HealingGains, gain => Assert.InRange(gain.Left, 0, 1));
+        Assert.Equal(result.HealingBytes, result.HealingGains.Sum(gain => gain.Bytes));
+        Assert.True(result.UnhealedKl!.Mean > 0, "nothing is said of the cut before it was healed");
         if (kind == HealingKind.Refit) Assert.Contains(result.Healed, line => line.EndsWith(" refit", StringComparison.Ordinal));
         if (kind is HealingKind.LowRank or HealingKind.Linear or HealingKind.Auto) Assert.Contains(result.Healed, line => line.Contains(" rank ", StringComparison.Ordinal) || line.EndsWith(" linear", StringComparison.Ordinal));
         using var full = GgufFile.Open(Request.ModelPath);
@@ -167,6 +172,7 @@ public sealed class HealedJobTests : IDisposable
         using var lean = GgufFile.Open(Request.OutputPath);
         Assert.Contains(lean.Model.GetInt32s("deci.feed_forward_length", 3), width => width is < 1024 and > 1);
         Assert.All(lean.Model.GetInt32s("deci.feed_forward_length", 3), width => Assert.True(width == 1 || width % 256 == 0));
+        Assert.Contains(result.Notes, note => note.Contains("3 FFNs have 4 slices instead of 24.", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -1,6 +1,8 @@
 using FinerCut.Gguf;
+using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Rewriting;
+using FinerCut.Pruning.Searches;
 using FinerCut.Pruning.Shapes;
 using FinerCut.TestModels;
 
@@ -64,7 +66,11 @@ public class PackingRewriterTests
         var units = FileUnits.Fine(quantised.File.Model, quantised.Shape, slices: 4);
         Assert.Equal([0, 1, 2, 3], units.Parts[0].Single());
         Assert.Equal((256, 2), (units.ChannelBlock, units.Parts[1].Length));
+        var blocks = quantised.Shape.Blocks.Length;
+        Assert.Equal($"Units end where quantisation blocks end. KV-head groups of {blocks} attentions are merged. {blocks} FFNs have 2 slices instead of 4.", FileUnits.Merged(units, Moves.AllGrains, 4));
+        Assert.Null(FileUnits.Merged(units, [PruneGrain.Sublayer], 4));
         using var fine = Workbench.Tiny(Model);
+        Assert.Null(FileUnits.Merged(FileUnits.Fine(fine.File.Model, fine.Shape, 4), Moves.AllGrains, 4));
         Assert.Equal((32, 2, 4), (FileUnits.ChannelBlock(fine.File.Model, fine.Shape), FileUnits.Fine(fine.File.Model, fine.Shape, 4).Parts[0].Length, FileUnits.Fine(fine.File.Model, fine.Shape, 4).Parts[1].Length));
     }
 

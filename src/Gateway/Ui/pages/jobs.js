@@ -17,13 +17,15 @@ function JobRow({ job }) {
   return html`<tr><th scope="row"><a href=${"#/jobs/" + job.id}>${job.id}</a></th><td>${job.model}</td><td>${asked}</td><td><span class="chip ${tone[job.state] ?? ""}">${words(job.state)}</span></td><td>${time(job.created_at)}</td></tr>`;
 }
 
-function Gate({ gate }) {
+function Gate({ gate, seen, before }) {
   if (!gate) return null;
   return html`<h3>The gate: ${gate.passed ? html`<span class="good">passed</span>` : html`<span class="bad">refused</span>`}</h3>
     <p class="soft">${gate.conversations} held-out conversations, ${gate.tokens} tokens. The unfavourable end of each interval must keep its limit.</p>
     <div class="scroll" tabindex="0" role="region" aria-label="Gate checks"><table><thead><tr><th scope="col">Check</th><th scope="col" class="number">Value</th><th scope="col" class="number">Interval</th><th scope="col" class="number">Limit</th><th scope="col">Verdict</th></tr></thead>
     <tbody>${gate.checks.map(check => html`<tr><th scope="row">${words(check.name)}</th><td class="number">${number(check.value.mean)}</td><td class="number">${number(check.value.low)} to ${number(check.value.high)}</td><td class="number">${number(check.limit)}</td>
-      <td class=${check.passed ? "good" : "bad"}>${check.passed ? "kept" : "broken"}</td></tr>`)}</tbody></table></div>`;
+      <td class=${check.passed ? "good" : "bad"}>${check.passed ? "kept" : "broken"}</td></tr>`)}</tbody></table></div>
+    ${before && html`<p class="soft">The same cut, not healed: mean KL ${number(before.mean)} (${number(before.low)} to ${number(before.high)}).</p>`}
+    ${seen && html`<p class="soft">On the calibration set itself, which the search looked at, mean KL ${number(seen.mean)} (${number(seen.low)} to ${number(seen.high)}); what it is more on held-out conversations was chosen for these tokens only.</p>`}`;
 }
 
 function Figures({ result }) {
@@ -101,14 +103,15 @@ function Job({ id }) {
   return html`<section class="panel"><div class="row"><h2 class="grow">${job.id}: ${job.model} → ${job.version} <span class="chip ${tone[job.state] ?? ""}">${words(job.state)}</span></h2>
       ${running && html`<${Action} label="Cancel" kind="danger" question="Cancel this job? What it found so far is lost." act=${() => admin(`/jobs/${job.id}`, { method: "DELETE" })} />`}</div>
     ${job.error && html`<p class="bad" role="alert">${job.error.message} <code>${job.error.code}</code></p>`}
-    ${running && html`<div role="status"><p>${job.phase ? words(job.phase) : "Waits for its turn"}${progress && html`: ${words(progress.phase)}, step ${progress.step} of ${progress.steps}, ${progress.evaluations} masks scored, ${seconds(progress.elapsed_seconds)} so far, about ${seconds(progress.eta_seconds)} to go`}</p>
+    ${running && html`<div role="status"><p>${job.phase ? words(job.phase) : "Waits for its turn"}${progress && html`: ${words(progress.phase)}, step ${progress.step} of ${progress.steps}, ${progress.evaluations} masks scored, ${seconds(progress.elapsed_seconds)} so far, ${progress.eta_seconds == null ? "end unknown" : `about ${seconds(progress.eta_seconds)} to go`}`}</p>
       <progress aria-label="Share of the time" max="1" value=${progress?.eta_seconds != null ? progress.elapsed_seconds / (progress.elapsed_seconds + progress.eta_seconds) : null}></progress></div>`}
     ${units && html`<h3>What ${running ? "is gone so far" : "went"}</h3><${HeatMap} units=${units} sensitivity=${result?.sensitivity} healed=${result?.healed} />`}
     <h3>Distance by bytes removed</h3><${Curve} points=${pointsOf(job)} />
-    <${Gate} gate=${result?.gate} /><${Figures} result=${result} />
+    <${Gate} gate=${result?.gate} seen=${result?.calibration_kl} before=${result?.unhealed_kl} /><${Figures} result=${result} />
     ${removed.length > 0 && html`<h3>Removed</h3><p>${removedWords(units, removed).map(name => html`<span class="chip">${name}</span> `)}</p>`}
     <${Examples} examples=${result?.examples} />
     ${result?.gate && html`<p><${Action} label="Save the report" act=${() => saveReport(job.id)} /> <span class="soft">One HTML page, to keep or pass on; no recorded traffic is in it.</span></p>`}
+    ${result?.notes?.length > 0 && html`<h3>How it was done</h3><ul>${result.notes.map(note => html`<li>${note}</li>`)}</ul>`}
     ${result && html`<p class="soft">${result.evaluations} masks scored on ${result.calibration_tokens} tokens in ${seconds(result.seconds)}.</p>`}
   </section>`;
 }
