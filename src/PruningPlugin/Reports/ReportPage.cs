@@ -37,7 +37,7 @@ public static class ReportPage
 
     internal static string Text(string? text) => WebUtility.HtmlEncode(text ?? "");
 
-    internal static string Figure(double? value) => value is { } number ? number.ToString("G4", CultureInfo.InvariantCulture) : "–";
+    internal static string Figure(double? value) => value is { } number ? number.ToString(Math.Abs(number) < 10_000 ? "G4" : "N0", CultureInfo.InvariantCulture) : "–";
 
     private static string Megabytes(long bytes) => (bytes / 1e6).ToString("F2", CultureInfo.InvariantCulture);
 

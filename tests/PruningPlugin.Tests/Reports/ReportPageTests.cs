@@ -32,7 +32,7 @@ public class ReportPageTests
         Gate = new GateReport(false, [new("mean_kl", new Estimate(0.3, 0.2, 0.4), 0.25, false)], 8, 500, 0),
         CalibrationKl = new Estimate(0.21, 0.15, 0.27),
         CalibrationTokens = 777,
-        Full = new ModelFigures(98_000_000, 12, 1000, 300, 100, "a"),
+        Full = new ModelFigures(98_000_000, 12, 23_040, 300, 100, "a"),
         Lean = new ModelFigures(97_250_000, 11, 900, null, 110, "b"),
     };
 
@@ -40,7 +40,7 @@ public class ReportPageTests
     public void Every_figure_is_on_the_page_and_what_models_wrote_is_text()
     {
         var page = ReportPage.Write(Result);
-        foreach (var expected in (string[])["job-7", "refused", "attn:2 linear", "ffn:4/slice0", "mean kl", "0.2 to 0.4", "broken", "ffn:4/slice0: removed", "attn:2/kv1: removed", "ffn:4/slice1: kept", "0.05 MB", "<td>0.375</td><td>0.05</td>", "0.81 (0.7 to 0.9) nats", "healed 0.3.", "On the 777 tokens", "0.21 (0.15 to 0.27)", "gap to held-out traffic, 0.09", "FFN channels are &lt;ranked&gt;.", "&lt;script&gt;alert(1)&lt;/script&gt;"])
+        foreach (var expected in (string[])["job-7", "refused", "attn:2 linear", "ffn:4/slice0", "mean kl", "0.2 to 0.4", "broken", "ffn:4/slice0: removed", "attn:2/kv1: removed", "ffn:4/slice1: kept", "0.05 MB", "<td>23,040</td>", "<td>0.375</td><td>0.05</td>", "0.81 (0.7 to 0.9) nats", "healed 0.3.", "On the 777 tokens", "0.21 (0.15 to 0.27)", "gap to held-out traffic, 0.09", "FFN channels are &lt;ranked&gt;.", "&lt;script&gt;alert(1)&lt;/script&gt;"])
         {
             Assert.Contains(expected, page, StringComparison.Ordinal);
         }
