@@ -32,7 +32,7 @@ internal sealed class HeldOutJudge : IDisposable
         foreach (var batch in _batches.Batches)
         {
             foreach (var (sequence, index, firstRow) in batch.Sequences) Array.Fill(_conversation, index, firstRow, sequence.Tokens.Length);
-            var first = batch.Sequences[0].FirstRow;
+            var first = batch.FirstRow;
             _model.Decode(batch, none, CancellationToken.None);
             _model.Decoder.ForEachRow(options.Threads, (row, logits, scratch) =>
             {
@@ -51,7 +51,7 @@ internal sealed class HeldOutJudge : IDisposable
         var agrees = new bool[Tokens];
         foreach (var batch in _batches.Batches)
         {
-            var first = batch.Sequences[0].FirstRow;
+            var first = batch.FirstRow;
             _model.Decode(batch, mask, CancellationToken.None);
             _model.Decoder.ForEachRow(_options.Threads, (row, logits, scratch) =>
             {

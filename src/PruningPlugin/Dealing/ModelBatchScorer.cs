@@ -70,7 +70,7 @@ public sealed class ModelBatchScorer : IBatchScorer, IDisposable
     {
         var sequences = _batches.Batches[batch];
         _model.Decode(sequences, mask, new StateUse(states, 0, states.LatestBefore(0, GraphMaskScorer.FirstDifference(from, mask)), []), logits: true, cancellationToken);
-        return _scored.SumOfDistances(_reference, _model.Decoder, sequences.Sequences[0].FirstRow, sequences.Tokens, _options.Threads);
+        return _scored.SumOfDistances(_reference, _model.Decoder, sequences.FirstRow, sequences.Tokens, _options.Threads);
     }
 
     /// <summary>The batch's states of the announced mask.</summary>
@@ -82,7 +82,7 @@ public sealed class ModelBatchScorer : IBatchScorer, IDisposable
         if (!_referenced[batch])
         {
             _model.Decode(sequences, CutMask.None(Units), new StateUse(states, 0, -1, capture), logits: true, cancellationToken);
-            _scored.KeepReference(_reference, _model.Decoder, sequences.Sequences[0].FirstRow, _options.Threads);
+            _scored.KeepReference(_reference, _model.Decoder, sequences.FirstRow, _options.Threads);
             _referenced[batch] = true;
             at = CutMask.None(Units);
         }

@@ -71,9 +71,8 @@ public static class TaskEvaluation
             foreach (var batch in batches.Batches)
             {
                 decoder.Decode(batch, cancellationToken);
-                foreach (var (sequence, index, firstRow) in batch.Sequences)
+                foreach (var (sequence, index, start) in batch.InDecode)
                 {
-                    var start = firstRow - batch.Sequences[0].FirstRow;
                     for (var position = sequence.AnswerStart; position < sequence.Tokens.Length; position++)
                     {
                         var logits = decoder.Logits(start + position - 1);

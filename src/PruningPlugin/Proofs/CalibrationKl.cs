@@ -38,10 +38,9 @@ internal static class CalibrationKl
     /// <summary>Adds a batch's rows to their conversations' sums.</summary>
     public static void Add((double Kl, int Tokens)[] sums, PackedSequences packed, double[] divergences)
     {
-        foreach (var (sequence, index, firstRow) in packed.Sequences)
+        foreach (var (sequence, index, start) in packed.InDecode)
         {
-            var from = firstRow - packed.Sequences[0].FirstRow;
-            foreach (var divergence in divergences.AsSpan(from, sequence.Tokens.Length)) sums[index] = (sums[index].Kl + divergence, sums[index].Tokens + 1);
+            foreach (var divergence in divergences.AsSpan(start, sequence.Tokens.Length)) sums[index] = (sums[index].Kl + divergence, sums[index].Tokens + 1);
         }
     }
 }

@@ -109,10 +109,9 @@ internal static class FileProof
     {
         var next = new int[sequences.Tokens];
         Array.Fill(next, -1);
-        foreach (var (sequence, _, firstRow) in sequences.Sequences)
+        foreach (var (sequence, _, start) in sequences.InDecode)
         {
-            var row = firstRow - sequences.Sequences[0].FirstRow;
-            for (var position = Math.Max(sequence.AnswerStart, 1); position < sequence.Tokens.Length; position++) next[row + position - 1] = sequence.Tokens[position];
+            for (var position = Math.Max(sequence.AnswerStart, 1); position < sequence.Tokens.Length; position++) next[start + position - 1] = sequence.Tokens[position];
         }
 
         return next;
@@ -120,10 +119,9 @@ internal static class FileProof
 
     private static void Add(ConversationFigures[] figures, PackedSequences sequences, RowFigures[] rows)
     {
-        foreach (var (sequence, index, firstRow) in sequences.Sequences)
+        foreach (var (sequence, index, start) in sequences.InDecode)
         {
-            var from = firstRow - sequences.Sequences[0].FirstRow;
-            foreach (var row in rows.AsSpan(from, sequence.Tokens.Length))
+            foreach (var row in rows.AsSpan(start, sequence.Tokens.Length))
             {
                 var sum = figures[index];
                 figures[index] = new ConversationFigures(

@@ -45,9 +45,8 @@ internal static class GenerationProof
         foreach (var batch in batches.Batches)
         {
             decoder.Decode(batch, cancellationToken);
-            foreach (var (text, index, firstRow) in batch.Sequences)
+            foreach (var (text, index, start) in batch.InDecode)
             {
-                var start = firstRow - batch.Sequences[0].FirstRow;
                 for (var position = 1; position < text.Tokens.Length; position++)
                 {
                     var logits = decoder.Logits(start + position - 1);

@@ -39,6 +39,10 @@ public static class ReportPage
 
     internal static string Figure(double? value) => value is { } number ? number.ToString(Math.Abs(number) < 10_000 ? "G4" : "N0", CultureInfo.InvariantCulture) : "–";
 
+    private static string Interval(Estimate estimate) => $"{Figure(estimate.Low)} to {Figure(estimate.High)}";
+
+    private static Estimate? MeanKl(PruneResult result) => result.Gate?.Checks.FirstOrDefault(check => check.Name == Gates.Gate.MeanKl)?.Value;
+
     private static string Megabytes(long bytes) => (bytes / 1e6).ToString("F2", CultureInfo.InvariantCulture);
 
     private static string Word<T>(T value)
@@ -64,9 +68,9 @@ public static class ReportPage
     {
         if (result.Healed.IsEmpty) return;
         page.Append(CultureInfo.InvariantCulture, $"<p>Healed, at the price of {Megabytes(result.HealingBytes)} MB: {Text(string.Join(", ", result.Healed))}.");
-        if (result is { UnhealedKl: { } before, Gate: { } gate } && gate.Checks.FirstOrDefault(check => check.Name == Gates.Gate.MeanKl) is { } after)
+        if (result.UnhealedKl is { } before && MeanKl(result) is { } after)
         {
-            page.Append(CultureInfo.InvariantCulture, $" Not healed the same cut is {Figure(before.Mean)} ({Figure(before.Low)} to {Figure(before.High)}) nats a token from the full model on held-out traffic, healed {Figure(after.Value.Mean)}.");
+            page.Append(CultureInfo.InvariantCulture, $" Not healed the same cut is {Figure(before.Mean)} ({Interval(before)}) nats a token from the full model on held-out traffic, healed {Figure(after.Mean)}.");
         }
 
         page.Append("</p>");
@@ -88,7 +92,7 @@ public static class ReportPage
         page.Append("<table><tr><th>steps</th><th>MB</th><th>half</th><th>mean KL</th><th>interval</th><th></th></tr>");
         foreach (var tried in result.Tries)
         {
-            page.Append(CultureInfo.InvariantCulture, $"<tr><td>{tried.Steps}</td><td>{Megabytes(tried.Bytes)}</td><td>{(tried.Proving ? "proving" : "choosing")}</td><td>{Figure(tried.MeanKl.Mean)}</td><td>{Figure(tried.MeanKl.Low)} to {Figure(tried.MeanKl.High)}</td><td>{(tried.Passed ? "passed" : "refused")}</td></tr>");
+            page.Append(CultureInfo.InvariantCulture, $"<tr><td>{tried.Steps}</td><td>{Megabytes(tried.Bytes)}</td><td>{(tried.Proving ? "proving" : "choosing")}</td><td>{Figure(tried.MeanKl.Mean)}</td><td>{Interval(tried.MeanKl)}</td><td>{(tried.Passed ? "passed" : "refused")}</td></tr>");
         }
 
         page.Append("</table>");
@@ -113,12 +117,12 @@ public static class ReportPage
         page.Append("<table><tr><th>check</th><th>value</th><th>interval</th><th>limit</th><th></th></tr>");
         foreach (var check in gate.Checks)
         {
-            page.Append(CultureInfo.InvariantCulture, $"<tr><th>{Text(check.Name.Replace('_', ' '))}</th><td>{Figure(check.Value.Mean)}</td><td>{Figure(check.Value.Low)} to {Figure(check.Value.High)}</td><td>{Figure(check.Limit)}</td><td>{(check.Passed ? "kept" : "broken")}</td></tr>");
+            page.Append(CultureInfo.InvariantCulture, $"<tr><th>{Text(check.Name.Replace('_', ' '))}</th><td>{Figure(check.Value.Mean)}</td><td>{Interval(check.Value)}</td><td>{Figure(check.Limit)}</td><td>{(check.Passed ? "kept" : "broken")}</td></tr>");
         }
 
         page.Append("</table>");
-        if (result.CalibrationKl is not { } seen || gate.Checks.FirstOrDefault(check => check.Name == Gates.Gate.MeanKl) is not { } unseen) return;
-        page.Append(CultureInfo.InvariantCulture, $"<p>On the {result.CalibrationTokens} tokens of calibration, which the search looked at, the mean KL is {Figure(seen.Mean)} ({Figure(seen.Low)} to {Figure(seen.High)}). The gap to held-out traffic, {Figure(unseen.Value.Mean - seen.Mean)}, is what was chosen for these tokens only: more traffic makes it smaller.</p>");
+        if (result.CalibrationKl is not { } seen || MeanKl(result) is not { } unseen) return;
+        page.Append(CultureInfo.InvariantCulture, $"<p>On the {result.CalibrationTokens} tokens of calibration, which the search looked at, the mean KL is {Figure(seen.Mean)} ({Interval(seen)}). The gap to held-out traffic, {Figure(unseen.Mean - seen.Mean)}, is what was chosen for these tokens only: more traffic makes it smaller.</p>");
     }
 
     private static void Sensitivity(StringBuilder page, PruneResult result)

@@ -140,7 +140,7 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
         var use = new StateUse(_states, batch, _states.LatestBefore(batch, FirstDifference(_base, mask)), []);
         var sequences = _batches.Batches[batch];
         _model.Decode(sequences, mask, use, logits: true, cancellationToken);
-        return _scored.SumOfDistances(_reference, _model.Decoder, sequences.Sequences[0].FirstRow, sequences.Tokens, _options.Threads);
+        return _scored.SumOfDistances(_reference, _model.Decoder, sequences.FirstRow, sequences.Tokens, _options.Threads);
     }
 
     private void MakeReference(Action<int, int> progress, CancellationToken cancellationToken)
@@ -150,7 +150,7 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
         {
             var sequences = _batches.Batches[batch];
             _model.Decode(sequences, _base, new StateUse(_states, batch, -1, capture), logits: true, cancellationToken);
-            _scored.KeepReference(_reference, _model.Decoder, sequences.Sequences[0].FirstRow, _options.Threads);
+            _scored.KeepReference(_reference, _model.Decoder, sequences.FirstRow, _options.Threads);
             progress(batch + 1, _batches.Batches.Length);
         }
     }

@@ -3,8 +3,15 @@ using FinerCut.Calibration;
 
 namespace FinerCut.Pruning.Scoring;
 
-/// <summary>One decode's sequences: indices into the set, and where each one's rows begin.</summary>
-internal sealed record PackedSequences(ImmutableArray<(TokenSequence Sequence, int Index, int FirstRow)> Sequences, int Tokens);
+/// <summary>One decode's sequences: indices into the set, and where each one's rows begin in it.</summary>
+internal sealed record PackedSequences(ImmutableArray<(TokenSequence Sequence, int Index, int FirstRow)> Sequences, int Tokens)
+{
+    /// <summary>Where the decode's rows begin in the set.</summary>
+    public int FirstRow => Sequences[0].FirstRow;
+
+    /// <summary>The same sequences, with where each one's rows begin in the decode.</summary>
+    public IEnumerable<(TokenSequence Sequence, int Index, int Start)> InDecode => Sequences.Select(packed => (packed.Sequence, packed.Index, packed.FirstRow - FirstRow));
+}
 
 /// <summary>
 /// A set's sequences packed into decodes: several short conversations share one, since small batches waste the processor. The packing

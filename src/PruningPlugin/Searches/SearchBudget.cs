@@ -67,13 +67,13 @@ public sealed record SearchProblem(IReadOnlyList<Candidate> Candidates, UnitCost
     {
         ArgumentNullException.ThrowIfNull(from);
         ArgumentNullException.ThrowIfNull(to);
-        double Of(double all, long before, long after, long target) => all * (Math.Min(after, target) - Math.Min(before, target)) / target;
-        double whole = Budget.Bytes ?? Costs.Total;
-        var saved = Budget.Others.Sum(target => Of(whole, target.Costs.Bytes(from), target.Costs.Bytes(to), target.Amount));
-        if (Budget.Sublayers is { } sublayers) saved += Of(whole, from.GoneSublayers().Count(), to.GoneSublayers().Count(), sublayers);
+        var whole = Budget.Bytes ?? Costs.Total;
+        double Of(long before, long after, long target) => (double)whole * (Math.Min(after, target) - Math.Min(before, target)) / target;
+        var saved = Budget.Others.Sum(target => Of(target.Costs.Bytes(from), target.Costs.Bytes(to), target.Amount));
+        if (Budget.Sublayers is { } sublayers) saved += Of(from.GoneSublayers().Count(), to.GoneSublayers().Count(), sublayers);
 
         // Where nothing else is asked for either, it is bytes that a search goes by.
-        if (Budget.Bytes is not null || (Budget.Sublayers is null && Budget.Others.IsEmpty)) saved += Of(whole, Costs.Bytes(from), Costs.Bytes(to), Budget.Bytes ?? Costs.Total);
+        if (Budget.Bytes is not null || (Budget.Sublayers is null && Budget.Others.IsEmpty)) saved += Of(Costs.Bytes(from), Costs.Bytes(to), whole);
         return Math.Max(1, saved);
     }
 

@@ -41,10 +41,10 @@ public static class FileUnits
         ArgumentNullException.ThrowIfNull(grains);
         int UnitsOf(int block, SublayerKind kind) => units.Parts[new Sublayer(block, kind).Order].Length;
         var blocks = Enumerable.Range(0, units.Shape.Blocks.Length);
-        int[] groups = grains.Contains(PruneGrain.KvGroup) && units.Shape.SublayersAlone ? [.. blocks.Where(block => UnitsOf(block, SublayerKind.Attention) < units.Shape.Blocks[block].KvGroupCount)] : [];
-        int[] wide = grains.Contains(PruneGrain.FfnSlice) && units.Shape.FfnUnits ? [.. blocks.Where(block => UnitsOf(block, SublayerKind.Ffn) is > 0 and var count && count < slices).Select(block => UnitsOf(block, SublayerKind.Ffn))] : [];
-        if (groups.Length + wide.Length == 0) return null;
-        var attention = groups.Length == 0 ? "" : $" KV-head groups of {groups.Length} attentions are merged.";
+        var groups = grains.Contains(PruneGrain.KvGroup) && units.Shape.SublayersAlone ? blocks.Count(block => UnitsOf(block, SublayerKind.Attention) < units.Shape.Blocks[block].KvGroupCount) : 0;
+        int[] wide = grains.Contains(PruneGrain.FfnSlice) && units.Shape.FfnUnits ? [.. blocks.Select(block => UnitsOf(block, SublayerKind.Ffn)).Where(count => count > 0 && count < slices)] : [];
+        if (groups + wide.Length == 0) return null;
+        var attention = groups == 0 ? "" : $" KV-head groups of {groups} attentions are merged.";
         var ffn = wide.Length == 0 ? "" : $" {wide.Length} FFNs have {(wide.Min() == wide.Max() ? $"{wide.Min()}" : $"{wide.Min()} to {wide.Max()}")} slices instead of {slices}.";
         return $"Units end where quantisation blocks end.{attention}{ffn}";
     }
