@@ -124,22 +124,27 @@ public class SpeculationTests
     public async Task AWeightierPromptIsTakenFirst()
     {
         var session = new FakeSession(4000, 4);
-        var order = new List<int>();
-        using var loop = Start(session, parallel: 1);
-        // The first keeps the only place until the others have come; their answers are long enough that who ends first is told first.
+        var started = new List<int>();
+        using var taken = new ManualResetEventSlim();
         using var hold = new ManualResetEventSlim();
-        session.OnDecode = _ => hold.Wait(Patience);
-        var first = RunAsync(loop, new GenerationRequest { Prompt = Prompt(9, 3), MaxTokens = 2, Sampling = new SamplerOptions() });
-        var runs = ((double[])[1, 4, 0.5]).Select((weight, i) => Task.Run(async () =>
+        // The order in which prompts begin to be computed: who is told first of their end is up to the thread pool.
+        session.OnDecode = batch =>
         {
-            await RunAsync(loop, new GenerationRequest { Prompt = Prompt(i, 200), MaxTokens = 200, Weight = weight, Sampling = new SamplerOptions() });
-            lock (order) order.Add(i);
-        })).ToArray();
-        while (loop.Unfinished < 4) await Task.Yield();
+            taken.Set();
+            hold.Wait(Patience);
+            if (batch.Positions[0] == 0) started.Add(batch.Tokens[0]);
+        };
+        using var loop = Start(session, parallel: 1);
+        // Each has entered when RunAsync first waits, so all three wait for the place that the first keeps.
+        var first = RunAsync(loop, Marked(600, 1));
+        Assert.True(taken.Wait(Patience));
+        var runs = ((double[])[1, 4, 0.5]).Select((weight, i) => RunAsync(loop, Marked(601 + i, weight))).ToArray();
         hold.Set();
         await Task.WhenAll([first, .. runs]);
-        Assert.Equal([1, 0, 2], order);
+        Assert.Equal([600, 602, 601, 603], started);
         await loop.StopAsync();
+
+        GenerationRequest Marked(int token, double weight) => new() { Prompt = [token, .. Prompt(1, 200)], MaxTokens = 2, Weight = weight, Sampling = new SamplerOptions() };
     }
 
     private static BatchLoop Start(FakeSession session, IDrafter? drafter = null, int limit = 4096, bool shifts = false, AdapterScales? adapters = null, int parallel = 6)
