@@ -86,7 +86,7 @@ internal sealed partial class HostFiles(IGrainFactory grains, ILogger<HostFiles>
         return null;
     }
 
-    /// <summary>Fetches the file, or goes on fetching it.</summary>
+    /// <summary>Fetches the file, or goes on fetching it, unless it is here by now.</summary>
     /// <param name="bytes">Of the whole file.</param>
     /// <param name="sources">Hosts that have it; tried in their order.</param>
     /// <returns>Where it lies now.</returns>
@@ -149,6 +149,8 @@ internal sealed partial class HostFiles(IGrainFactory grains, ILogger<HostFiles>
 
     private async Task<string> FetchOnceAsync(string sha256, long bytes, IReadOnlyList<string> sources)
     {
+        // Whoever looked before the fetch of another was done, and asks after it.
+        if (await FindAsync(sha256, null, CancellationToken.None) is { } here) return here;
         var (path, part) = (FetchedPath(sha256), FetchedPath(sha256) + ".part");
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
         Exception? last = null;

@@ -40,6 +40,9 @@ public sealed class HostFilesTests : IAsyncLifetime
         var paths = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => taker.Files.FetchAsync(Sha256, Length, ["a"], CancellationToken.None)));
         Assert.Equal(_content, await File.ReadAllBytesAsync(Assert.Single(paths.Distinct())));
         Assert.Equal(10, source.Pieces);
+        // Somebody who looked for it before it was there, and comes to fetch it when the others have it.
+        Assert.Equal(paths[0], await taker.Files.FetchAsync(Sha256, Length, ["a"], CancellationToken.None));
+        Assert.Equal(10, source.Pieces);
         Assert.Equal(paths[0], await taker.Files.FindAsync(Sha256, null, CancellationToken.None));
     }
 
