@@ -25,6 +25,8 @@ internal static unsafe partial class Llama
     {
         var parameters = LLamaModelParams.Default();
         parameters.n_gpu_layers = options.GpuLayers;
+        nint noDevice = 0; // A list that ends where it begins.
+        if (options.GpuLayers == 0) parameters.devices = &noDevice;
         parameters.split_mode = (GPUSplitMode)options.SplitMode;
         parameters.main_gpu = options.MainGpu;
         parameters.load_mode = (options.UseMmap, options.UseMlock) switch
@@ -69,6 +71,7 @@ internal static unsafe partial class Llama
         parameters.kv_unified = options.UnifiedKv;
         parameters.embeddings = options.Embeddings;
         parameters.no_perf = false;
+        parameters.op_offload = options.OpOffload;
         (parameters.cb_eval, parameters.abort_callback, parameters.cb_eval_user_data) = watch.Callbacks;
         parameters.abort_callback_user_data = parameters.cb_eval_user_data;
         var context = ContextHandle.Create(model, parameters);

@@ -16,7 +16,10 @@ public sealed record ModelOptions
 {
     public required string Path { get; init; }
 
-    /// <summary>Layers on the GPU; 0 = none, -1 = as many as there are, where there is a GPU.</summary>
+    /// <summary>
+    /// Layers on the GPU, -1 = as many as there are, where there is a GPU. 0 = no GPU takes part at all: neither memory of it is held, nor are long prompts computed there with weights
+    /// that are copied for it (llama.cpp's --device none).
+    /// </summary>
     public int GpuLayers { get; init; }
 
     public SplitMode SplitMode { get; init; } = SplitMode.Layer;
@@ -77,6 +80,12 @@ public sealed record SessionOptions
 
     public PoolingKind Pooling { get; init; } = PoolingKind.Unspecified;
 
+    /// <summary>
+    /// Lets a GPU that has some of the layers compute long batches of the others too, with weights that are copied for it. Not beside an observer that leaves nodes uncomputed: products' weights
+    /// would be nameless copies, and libllama asserts on experts that nobody chose.
+    /// </summary>
+    public bool OpOffload { get; init; } = true;
+
     /// <summary>Sees every node of every graph before and after it is computed (design §5); null costs nothing.</summary>
     public IGraphObserver? GraphObserver { get; init; }
 
@@ -106,7 +115,11 @@ public sealed record LlamaModelInfo(
     bool HasEncoder,
     bool HasDecoder,
     string? ChatTemplate,
-    IReadOnlyDictionary<string, string> Metadata);
+    IReadOnlyDictionary<string, string> Metadata)
+{
+    /// <summary>Whether a GPU computes some of its layers.</summary>
+    public bool IsOnGpu { get; init; }
+}
 
 /// <summary>Token ids, -1 where the vocabulary has none.</summary>
 public sealed record SpecialTokens(int Bos, int Eos, int Eot, int Sep, int Nl, int Pad, bool AddBos, bool AddEos, int FimPrefix, int FimSuffix, int FimMiddle);

@@ -11,6 +11,8 @@ internal static unsafe partial class Llama
     {
         var parameters = ModelDefaultParams();
         parameters.NGpuLayers = options.GpuLayers;
+        nint noDevice = 0; // A list that ends where it begins.
+        if (options.GpuLayers == 0) parameters.Devices = (nint)(&noDevice);
         parameters.SplitMode = (int)options.SplitMode;
         parameters.MainGpu = options.MainGpu;
         parameters.LoadMode = (options.UseMmap ? 1 : 0) | (options.UseMlock ? 2 : 0); // enum llama_load_mode
@@ -47,6 +49,7 @@ internal static unsafe partial class Llama
         parameters.KvUnified = options.UnifiedKv ? (byte)1 : (byte)0;
         parameters.Embeddings = options.Embeddings ? (byte)1 : (byte)0;
         parameters.NoPerf = 0;
+        parameters.OpOffload = options.OpOffload ? (byte)1 : (byte)0;
         (parameters.CbEval, parameters.AbortCallback, parameters.CbEvalUserData) = watch.Callbacks;
         parameters.AbortCallbackData = parameters.CbEvalUserData;
         var context = InitFromModel(model, parameters);

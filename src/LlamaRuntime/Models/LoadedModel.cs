@@ -6,14 +6,14 @@ internal sealed class LoadedModel : ILlamaModel
     private readonly NativeLog _log;
     private volatile bool _disposed;
 
-    private LoadedModel(ModelHandle handle, ModelOptions options, NativeLog log)
+    private LoadedModel(ModelHandle handle, ModelOptions options, RuntimeInfo runtime, NativeLog log)
     {
         Handle = handle;
         _log = log;
         Adapters = new AdapterShelf(handle, log);
         var vocabulary = new Vocabulary(handle);
         Words = vocabulary;
-        Info = ModelFacts.Read(handle, options.Path, vocabulary.Count);
+        Info = ModelFacts.Read(handle, options.Path, vocabulary.Count) with { IsOnGpu = options.GpuLayers != 0 && runtime.SupportsGpu };
     }
 
     public LlamaModelInfo Info { get; }
@@ -35,13 +35,13 @@ internal sealed class LoadedModel : ILlamaModel
         {
             throw new LlamaException(
                 LlamaErrorCode.InvalidOption,
-                $"{options.GpuLayers} layers are wanted on a GPU, but the loaded natives drive none. Build with -p:LlamaBackend=Cuda (docs/runtimes.md), or set the GPU layers to 0.");
+                $"{options.GpuLayers} layers are wanted on a GPU, but the loaded natives drive none. Build with -p:LlamaBackend=Cuda or Vulkan (docs/runtimes.md), or set the GPU layers to 0.");
         }
 
         var watch = new LoadWatch(progress, cancellationToken);
         var stamp = log.Stamp;
         var handle = Llama.Load(options, watch.Report);
-        if (handle is not null && watch.Failure is null && !cancellationToken.IsCancellationRequested) return new LoadedModel(handle, options, log);
+        if (handle is not null && watch.Failure is null && !cancellationToken.IsCancellationRequested) return new LoadedModel(handle, options, runtime, log);
         handle?.Dispose();
         cancellationToken.ThrowIfCancellationRequested();
         if (watch.Failure is { } failure)

@@ -50,6 +50,7 @@ internal sealed record RecordedGraph(
 internal sealed class GraphRecorder(ModelShape shape)
 {
     private readonly Dictionary<nint, int> _nodes = [];
+    private readonly Dictionary<string, int> _named = new(StringComparer.Ordinal);
     private readonly Dictionary<nint, int> _lastWriter = [];
     private readonly List<int> _ops = [];
     private readonly List<ImmutableArray<int>> _dependencies = [];
@@ -65,7 +66,7 @@ internal sealed class GraphRecorder(ModelShape shape)
         {
             var operand = node.Source(source);
             if (operand.IsNull) continue;
-            if (_nodes.TryGetValue(operand.Address, out var known)) dependencies.Add(known);
+            if (IndexOf(operand) is >= 0 and var known) dependencies.Add(known);
             if (_lastWriter.TryGetValue(Root(operand), out var writer)) dependencies.Add(writer);
         }
 
@@ -77,7 +78,7 @@ internal sealed class GraphRecorder(ModelShape shape)
             if (!GgmlOp.IsView(node.Op)) _lastWriter[root] = index;
         }
 
-        _nodes[node.Address] = index;
+        _nodes[node.Address] = _named[node.Name] = index;
         _ops.Add(node.Op);
         _dependencies.Add([.. dependencies]);
         _operands.Add((IndexOf(node.Source(0)), IndexOf(node.Source(1))));
@@ -148,7 +149,12 @@ internal sealed class GraphRecorder(ModelShape shape)
     /// <summary>The stream itself, or the rows of it that logits are wanted for.</summary>
     private bool IsStream(int node, bool[] before) => before[node] || (_ops[node] == GgmlOp.GetRows && _operands[node].First >= 0 && before[_operands[node].First]);
 
-    private int IndexOf(GraphNode node) => !node.IsNull && _nodes.TryGetValue(node.Address, out var index) ? index : -1;
+    private int IndexOf(GraphNode node)
+    {
+        if (node.IsNull) return -1;
+        if (_nodes.TryGetValue(node.Address, out var index)) return index;
+        return CopyNames.TryParse(node.Name, out var original) && _named.TryGetValue(original, out index) ? index : -1;
+    }
 
     private static nint Root(GraphNode node) => node.ViewSource is { IsNull: false } root ? root.Address : node.Address;
 }

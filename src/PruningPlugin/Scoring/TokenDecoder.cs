@@ -23,6 +23,7 @@ internal sealed class TokenDecoder : IDisposable
             MaxSequences = TokenBatches.MaxSequences,
             Threads = threads,
             BatchThreads = threads,
+            OpOffload = false, // Also where nobody observes: the file's logits are compared with the masked model's.
             GraphObserver = observer,
             Abort = () => _cancellation.IsCancellationRequested,
         });

@@ -2,6 +2,20 @@ using FinerCut.Masks;
 
 namespace FinerCut.Pruning.Scoring;
 
+/// <summary>
+/// Where a graph's backend changes, what the next one reads of the one before is a copy that is no node: Vulkan0#l_out-3#0 (ggml-backend.cpp, ggml_backend_sched_split_graph). Nodes of one
+/// name follow from each other, so the latest of that name is what was copied. Pure.
+/// </summary>
+internal static class CopyNames
+{
+    public static bool TryParse(string name, out string original)
+    {
+        var (first, last) = (name.IndexOf('#', StringComparison.Ordinal), name.LastIndexOf('#'));
+        original = first >= 0 && last > first ? name[(first + 1)..last] : "";
+        return original.Length > 0;
+    }
+}
+
 /// <summary>Which sublayer a weight is the output projection of, by llama.cpp's tensor names. Pure.</summary>
 internal static class WeightNames
 {
