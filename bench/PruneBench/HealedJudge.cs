@@ -39,7 +39,7 @@ internal sealed class HealedJudge
     /// <summary>Columns of a table: KL with its 95 % interval over conversations, top-1, NLL (the full model's); of text unlike the traffic its KL, and what its NLL grows by over the full model's with its interval over pieces.</summary>
     public string Of(CutMask mask, HealedModel healed)
     {
-        var batches = TokenBatches.Pack(_set, _options.BatchTokens(_model.Info.VocabularySize));
+        var batches = TokenBatches.Pack(_set, _options.BatchTokens(_model.Info));
         var (start, sums) = (0, new Figures[_set.Sequences.Length]);
         HealedSimulation.Run(_model, _file, mask, healed, _set, _options, (batch, decoder) =>
         {

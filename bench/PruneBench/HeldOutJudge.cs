@@ -23,7 +23,7 @@ internal sealed class HeldOutJudge : IDisposable
     public HeldOutJudge(ILlamaModel model, ModelShape shape, CalibrationSet heldOut, ScoringOptions options)
     {
         _options = options;
-        _batches = TokenBatches.Pack(heldOut, options.BatchTokens(model.Info.VocabularySize));
+        _batches = TokenBatches.Pack(heldOut, options.BatchTokens(model.Info));
         _model = new MaskedModel(model, shape, _batches.Capacity, options.Threads);
         _reference = new ReferenceLogits(_batches.Rows, model.Info.VocabularySize, options.LogitBytes);
         _conversation = new int[_batches.Rows];

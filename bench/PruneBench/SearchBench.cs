@@ -105,7 +105,7 @@ internal sealed class SearchBench(ILlamaModel model, string path, int threads)
 
     private double Naive(GgufShards file, UnitMap units, CalibrationSet calibration)
     {
-        var batches = TokenBatches.Pack(calibration, _options.BatchTokens(model.Info.VocabularySize));
+        var batches = TokenBatches.Pack(calibration, _options.BatchTokens(model.Info));
         var clock = Stopwatch.StartNew();
         foreach (var sublayer in units.Shape.Sublayers().Take(NaiveSamples))
         {

@@ -179,15 +179,6 @@ public sealed record GateThresholds
     public double Confidence { get; set; } = 0.95;
 }
 
-/// <summary>Where a scorer listens.</summary>
-/// <param name="Url">Base address.</param>
-/// <param name="Key">That it asks for.</param>
-public sealed record ScorerAddress(string Url, string Key)
-{
-    /// <summary>Leaves the key out: records print all their members.</summary>
-    public override string ToString() => Url;
-}
-
 /// <summary>A prune job as the Worker's <c>prune --job FILE</c> reads it (JSON, snake case).</summary>
 public sealed record PruneRequest
 {
@@ -296,4 +287,8 @@ public sealed record PruneRequest
 
     /// <summary>Threads of the job; 0 = the machine's processors.</summary>
     public int Threads { get; set; }
+
+    /// <summary>Layers on the GPU, -1 = all of them; 0 = the job leaves GPUs alone. With any, masked model and file agree as far as a GPU's kernels do, and not to the last bit.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingDefault)]
+    public int GpuLayers { get; set; }
 }

@@ -60,6 +60,7 @@ public static class PruneRequestCheck
         Expect(request.MaxHeldOutTokens >= request.MinTokens, "max_held_out_tokens", request.MaxHeldOutTokens, $"at least min_tokens ({request.MinTokens})");
         Expect(request.MemoryBytes is null or >= 1 << 20, "memory_bytes", request.MemoryBytes, "at least 1048576");
         Expect(request.Threads is >= 0 and <= 1024, "threads", request.Threads, "0 (the machine's processors) to 1024");
+        Expect(request.GpuLayers is >= -1 and <= 1 << 16, "gpu_layers", request.GpuLayers, "0 (no GPU), -1 (all layers) or a number of layers up to 65536");
         return defects.ToImmutable();
     }
 

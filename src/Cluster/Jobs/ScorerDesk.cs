@@ -77,7 +77,7 @@ internal sealed partial class ScorerDesk(ClusterTools tools, HostFiles files, IL
     private ProcessStartInfo StartInfo(string path, string sha256, string key)
     {
         var worker = tools.Live.Current.Worker;
-        string[] arguments = ["score", "--model", path, "--sha256", sha256, "--host", worker.Host, "--port", "0", "--threads", $"{tools.Live.Jobs.Threads}", "--idle-seconds", $"{IdleSeconds}", "--supervised"];
+        string[] arguments = ["score", "--model", path, "--sha256", sha256, "--host", worker.Host, "--port", "0", "--threads", $"{tools.Live.Jobs.Threads}", "--n-gpu-layers", $"{tools.Live.Jobs.GpuLayers}", "--idle-seconds", $"{IdleSeconds}", "--supervised"];
         if (tools.Live.Jobs.Yield) arguments = [.. arguments, "--yield"];
         return new ProcessStartInfo(worker.Path, arguments)
         {

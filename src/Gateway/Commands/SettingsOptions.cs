@@ -38,6 +38,7 @@ internal static class SettingsOptions
     {
         ["Access:Queue:Places"] = "0: twice the model's Parallel",
         ["Cluster:Scorers"] = "0: none",
+        ["Jobs:GpuLayers"] = "-1: all",
         ["Jobs:Threads"] = "0: the machine's processors",
         ["Listen:Port"] = "0: any free one",
         ["Memory:LimitBytes"] = "0: the machine's, or its control group's",

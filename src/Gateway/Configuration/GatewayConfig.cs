@@ -105,6 +105,9 @@ public sealed record JobsConfig
     /// <summary>Threads of a prune job; 0 leaves it to the Worker.</summary>
     public required int Threads { get; init; }
 
+    /// <summary>Layers of a prune job's model on the GPU, -1 = all; 0 = jobs leave GPUs to the workers.</summary>
+    public required int GpuLayers { get; init; }
+
     /// <summary>Whether a prune job runs only when nothing else on the machine wants the processors.</summary>
     public required bool Yield { get; init; }
 

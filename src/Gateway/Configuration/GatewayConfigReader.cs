@@ -118,6 +118,7 @@ public static partial class GatewayConfigReader
     private static JobsConfig Jobs(SectionReader section) => new()
     {
         Threads = section.Integer("Threads", 0, 0, 1024),
+        GpuLayers = section.Integer("GpuLayers", 0, -1, 1 << 16),
         Yield = section.Flag("Yield", true),
         MaxAttempts = section.Integer("MaxAttempts", 3, 1, 100),
         MinConversations = section.Integer("MinConversations", 16, 2, 1_000_000),

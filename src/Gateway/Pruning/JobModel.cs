@@ -74,6 +74,8 @@ public sealed record PruneOrder
 
     public int? Threads { get; init; }
 
+    public int? GpuLayers { get; init; }
+
     /// <summary>Whether a version that passes becomes active at once.</summary>
     public bool Promote { get; init; } = true;
 }

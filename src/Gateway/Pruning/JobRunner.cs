@@ -171,6 +171,7 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
             MemoryBytes = order.MemoryBytes,
             Seed = order.Seed,
             Threads = order.Threads ?? live.Jobs.Threads,
+            GpuLayers = order.GpuLayers ?? live.Jobs.GpuLayers,
             Yield = live.Jobs.Yield,
         };
         return plain with

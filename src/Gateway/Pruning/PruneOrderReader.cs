@@ -49,6 +49,7 @@ public static partial class PruneOrderReader
             MinTokens = body.Integer("min_tokens", 1, 10_000_000),
             MemoryBytes = body.Long("memory_bytes", 1 << 20, long.MaxValue),
             Threads = body.Integer("threads", 0, 1024),
+            GpuLayers = body.Integer("gpu_layers", -1, 1 << 16),
             Promote = body.Flag("promote") ?? true,
         };
     }

@@ -35,7 +35,7 @@ public sealed class ModelBatchScorer : IBatchScorer, IDisposable
         ArgumentNullException.ThrowIfNull(units);
         ArgumentNullException.ThrowIfNull(options);
         (Units, _options) = (units, options);
-        _batches = TokenBatches.Pack(set, options.BatchTokens(model.Info.VocabularySize));
+        _batches = TokenBatches.Pack(set, options.BatchTokens(model.Info));
         _scored = ScoredRows.Of(_batches, options.Tokens);
         _model = new MaskedModel(model, units.Shape, _batches.Capacity, options.Threads);
         _reference = ReferenceRows.For(distance, _scored.Count, _model.Decoder.Vocabulary, options.LogitBytes, options.TopK);

@@ -21,19 +21,22 @@ public sealed class ScoringHost : IDisposable
 
     public ModelShape Shape { get; }
 
+    /// <param name="options">Of a split model its first file. Sums are those of a search on the same kind of device only.</param>
     /// <param name="sha256">Of the file, where the caller knows it; else it is read for it.</param>
     /// <exception cref="GgufException">The file is not sound.</exception>
     /// <exception cref="UnsupportedModelException">Nothing of such a model can be removed.</exception>
-    public static ScoringHost Load(ILlamaRuntime runtime, string path, string? sha256, int threads, CancellationToken cancellationToken)
+    public static ScoringHost Load(ILlamaRuntime runtime, ModelOptions options, string? sha256, int threads, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(runtime);
+        ArgumentNullException.ThrowIfNull(options);
+        var path = options.Path;
         if (GgufCheck.Check(path) is { IsSound: false } report) throw new GgufException(report.Defects[0], path);
         var file = GgufShards.Open(path);
         try
         {
             var shape = ModelShapeReader.Read(file.Model);
             sha256 ??= JobFingerprint.OfModel(file, cancellationToken);
-            return new ScoringHost(file, runtime.Load(new ModelOptions { Path = file.Files[0].Path }, null, cancellationToken), shape, sha256, threads > 0 ? threads : Environment.ProcessorCount);
+            return new ScoringHost(file, runtime.Load(options with { Path = file.Files[0].Path }, null, cancellationToken), shape, sha256, threads > 0 ? threads : Environment.ProcessorCount);
         }
         catch
         {

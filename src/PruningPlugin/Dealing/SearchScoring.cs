@@ -45,7 +45,7 @@ internal sealed class SearchScoring : IDisposable
             progress(1, 1);
             var opening = ScoreOpening.Of(full.Sha256, units, calibration, request.Measure, options);
             ImmutableArray<HostScorer> hosts = [.. request.Scorers.Select(address => new HostScorer(address, opening, probe, context.Time))];
-            return new SearchScoring(new DealtScorer(units, own.Rows, [own, .. hosts], context.Time), own, own.IsReferenceCompact, hosts, 2 * options.BatchTokens(full.Model.Info.VocabularySize));
+            return new SearchScoring(new DealtScorer(units, own.Rows, [own, .. hosts], context.Time), own, own.IsReferenceCompact, hosts, 2 * options.BatchTokens(full.Model.Info));
         }
         catch
         {

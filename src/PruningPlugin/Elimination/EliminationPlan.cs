@@ -33,7 +33,7 @@ internal sealed record EliminationPlan(UnitMap Units, ImmutableArray<UnitError> 
     {
         var coarse = FileUnits.For(file.Model, shape, grains, 1, null);
         var channelBlock = FileUnits.ChannelBlock(file.Model, shape);
-        var batches = TokenBatches.Pack(set, options.BatchTokens(model.Info.VocabularySize));
+        var batches = TokenBatches.Pack(set, options.BatchTokens(model.Info));
         using var masked = new MaskedModel(model, shape, batches.Capacity, options.Threads);
         var none = CutMask.None(UnitMap.Sublayers(shape));
         var paths = new ImmutableArray<EliminationStep>[2 * shape.Blocks.Length];

@@ -52,7 +52,7 @@ public static class TaskEvaluation
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tasks);
         ArgumentNullException.ThrowIfNull(progress);
-        var batches = TokenBatches.Pack(sequences, new ScoringOptions(threads).BatchTokens(model.Info.VocabularySize));
+        var batches = TokenBatches.Pack(sequences, new ScoringOptions(threads).BatchTokens(model.Info));
         var all = batches.Batches.Length * (against is null ? 1 : 2);
         var done = 0;
         var own = Likelihoods(model);

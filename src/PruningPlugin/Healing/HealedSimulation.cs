@@ -19,7 +19,7 @@ internal static class HealedSimulation
     public static void Run(
         ILlamaModel model, GgufShards source, CutMask mask, HealedModel healed, CalibrationSet set, ScoringOptions options, Action<int, TokenDecoder> each, CancellationToken cancellationToken)
     {
-        var batches = TokenBatches.Pack(set, options.BatchTokens(model.Info.VocabularySize));
+        var batches = TokenBatches.Pack(set, options.BatchTokens(model.Info));
         using var masked = new MaskedModel(model, mask.Units.Shape, batches.Capacity, options.Threads);
         var stream = Begin(masked, new HealedMask(mask, healed, source), batches, options.Threads, cancellationToken);
         for (var batch = 0; batch < batches.Batches.Length; batch++)

@@ -28,7 +28,7 @@ internal sealed class Healer(ILlamaModel model, GgufShards source, CutMask mask,
         var shape = mask.Units.Shape;
         var touched = shape.Sublayers().Where(mask.IsTouched).Select(sublayer => sublayer.Order).ToArray();
         if (touched.Length == 0 || shape.Sublayers().All(mask.IsGone)) return HealedModel.None;
-        var batches = TokenBatches.Pack(set, new ScoringOptions(options.Threads).BatchTokens(model.Info.VocabularySize));
+        var batches = TokenBatches.Pack(set, new ScoringOptions(options.Threads).BatchTokens(model.Info));
         using var masked = new MaskedModel(model, shape, batches.Capacity, options.Threads);
         var full = new StreamRun(masked, batches, CutMask.None(mask.Units));
         var lean = new HealedStream(masked, batches, mask, options.Threads);

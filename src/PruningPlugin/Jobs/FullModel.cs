@@ -19,7 +19,7 @@ internal sealed record FullModel(GgufShards File, ModelShape Shape, string Sha25
             var shape = ModelShapeReader.Read(file.Model);
             check(shape);
             var sha256 = JobFingerprint.OfModel(file, cancellationToken);
-            return new FullModel(file, shape, sha256, context.Runtime.Load(new ModelOptions { Path = file.Files[0].Path }, null, cancellationToken));
+            return new FullModel(file, shape, sha256, context.Load(file.Files[0].Path, cancellationToken));
         }
         catch
         {

@@ -11,7 +11,11 @@ internal sealed record JobContext(PruneRequest Request, ILlamaRuntime Runtime, T
 
     public int Threads => Request.Threads > 0 ? Request.Threads : Environment.ProcessorCount;
 
-    public double MaxMaskedFileDifference => Runtime.Info.SupportsGpu ? GpuTolerance : 0;
+    public double MaxMaskedFileDifference => Request.GpuLayers != 0 && Runtime.Info.SupportsGpu ? GpuTolerance : 0;
+
+    /// <summary>Full and lean model lie where the request wants them: they are compared.</summary>
+    public ILlamaModel Load(string path, CancellationToken cancellationToken) =>
+        Runtime.Load(new ModelOptions { Path = path, GpuLayers = Request.GpuLayers }, null, cancellationToken);
 }
 
 /// <summary>Telling a full disk from other trouble.</summary>

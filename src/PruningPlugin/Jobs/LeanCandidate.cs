@@ -48,7 +48,7 @@ internal sealed class LeanCandidate : IDisposable
             // What healing held goes back to the system before the proof takes its own (JobMemory).
             FreedMemory.GiveBack();
             candidate.Write(cancellationToken);
-            candidate._lean = context.Runtime.Load(new ModelOptions { Path = candidate.Path }, null, cancellationToken);
+            candidate._lean = context.Load(candidate.Path, cancellationToken);
             return candidate;
         }
         catch

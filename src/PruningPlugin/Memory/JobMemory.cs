@@ -99,7 +99,7 @@ public sealed record JobMemory(long Process, long Session, long Reference, long 
 
     private static long WithoutRoom(long bytes) => Math.Max(0, bytes) * 7 / 8;
 
-    private static int BatchTokens(ModelShape shape, PruneRequest request) => Math.Max(new ScoringOptions(1).BatchTokens(shape.VocabularySize), request.MaxSequenceTokens);
+    private static int BatchTokens(ModelShape shape, PruneRequest request) => Math.Max(new ScoringOptions(1).BatchTokens(shape.VocabularySize, request.GpuLayers != 0), request.MaxSequenceTokens);
 
     private static long Fixed(ModelShape shape) => Programs + ((long)shape.VocabularySize * BytesOfWord);
 

@@ -17,7 +17,7 @@ internal static class CalibrationKl
     public static Estimate Run(
         ILlamaModel full, ILlamaModel lean, CalibrationSet calibration, ScoringOptions options, double confidence, int seed, Action<int, int> progress, CancellationToken cancellationToken)
     {
-        var batches = TokenBatches.Pack(calibration, options.BatchTokens(full.Info.VocabularySize));
+        var batches = TokenBatches.Pack(calibration, options.BatchTokens(full.Info));
         using var ofFull = new TokenDecoder(full, batches.Capacity, options.Threads, null);
         using var ofLean = new TokenDecoder(lean, batches.Capacity, options.Threads, null);
         var sums = new (double Kl, int Tokens)[calibration.Sequences.Length];

@@ -39,7 +39,7 @@ internal static class FileProof
         ILlamaModel full, ILlamaModel lean, HealedMask expected, CalibrationSet heldOut, ScoringOptions options, Action<int, int> progress, CancellationToken cancellationToken)
     {
         var mask = expected.Mask;
-        var batches = TokenBatches.Pack(heldOut, options.BatchTokens(full.Info.VocabularySize));
+        var batches = TokenBatches.Pack(heldOut, options.BatchTokens(full.Info));
         using var masked = new MaskedModel(full, mask.Units.Shape, batches.Capacity, options.Threads);
         using var decoder = new TokenDecoder(lean, batches.Capacity, options.Threads, null);
         var none = CutMask.None(mask.Units);

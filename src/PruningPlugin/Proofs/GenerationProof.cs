@@ -39,7 +39,7 @@ internal static class GenerationProof
 
     private static double[] Nll(ILlamaModel model, CalibrationSet texts, int threads, CancellationToken cancellationToken)
     {
-        var batches = TokenBatches.Pack(texts, new ScoringOptions(threads).BatchTokens(model.Info.VocabularySize));
+        var batches = TokenBatches.Pack(texts, new ScoringOptions(threads).BatchTokens(model.Info));
         using var decoder = new TokenDecoder(model, batches.Capacity, threads, null);
         var sums = new double[texts.Sequences.Length];
         foreach (var batch in batches.Batches)

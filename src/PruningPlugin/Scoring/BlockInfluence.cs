@@ -18,7 +18,7 @@ public static class BlockInfluence
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(shape);
         ArgumentNullException.ThrowIfNull(options);
-        var batches = TokenBatches.Pack(set, options.BatchTokens(model.Info.VocabularySize));
+        var batches = TokenBatches.Pack(set, options.BatchTokens(model.Info));
         using var masked = new MaskedModel(model, shape, batches.Capacity, options.Threads);
         var units = UnitMap.Sublayers(shape);
         int[] ends = [.. shape.Sublayers().GroupBy(sublayer => sublayer.Block).Select(block => block.Last().Order)];

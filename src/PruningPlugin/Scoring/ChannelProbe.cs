@@ -27,7 +27,7 @@ public sealed class ChannelProbe : IGraphObserver
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(shape);
         ArgumentNullException.ThrowIfNull(options);
-        var batches = TokenBatches.Pack(set, options.BatchTokens(model.Info.VocabularySize));
+        var batches = TokenBatches.Pack(set, options.BatchTokens(model.Info));
         var probe = new ChannelProbe(shape);
         using var decoder = new TokenDecoder(model, batches.Capacity, options.Threads, probe);
         foreach (var batch in batches.Batches)

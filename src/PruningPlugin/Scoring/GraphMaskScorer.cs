@@ -22,7 +22,13 @@ public sealed record ScoringOptions(int Threads, long LogitBytes = 1L << 30, lon
     /// <summary>More gains no speed on a CPU, and shares of the tokens are counted in batches.</summary>
     public const int MostBatchTokens = 128;
 
-    public int BatchTokens(int vocabulary) => (int)Math.Clamp(BatchLogitBytes / (sizeof(float) * (long)vocabulary), 32, MostBatchTokens);
+    /// <summary>A GPU is not yet full at a hundred: llama.cpp's own width of a prompt's pieces.</summary>
+    public const int MostGpuBatchTokens = 512;
+
+    public int BatchTokens(LlamaModelInfo model) => BatchTokens(model?.VocabularySize ?? throw new ArgumentNullException(nameof(model)), model.IsOnGpu);
+
+    /// <summary>Tokens of one decode, of one mask (docs/adr/0012).</summary>
+    public int BatchTokens(int vocabulary, bool gpu) => (int)Math.Clamp(BatchLogitBytes / (sizeof(float) * (long)vocabulary), 32, gpu ? MostGpuBatchTokens : MostBatchTokens);
 }
 
 /// <summary>
@@ -71,7 +77,7 @@ public sealed class GraphMaskScorer : IMaskScorer, IDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(units);
         ArgumentNullException.ThrowIfNull(options);
-        var batches = TokenBatches.Pack(set, options.BatchTokens(model.Info.VocabularySize));
+        var batches = TokenBatches.Pack(set, options.BatchTokens(model.Info));
         var scorer = new GraphMaskScorer(new MaskedModel(model, units.Shape, batches.Capacity, options.Threads), units, batches, distance, options);
         try
         {

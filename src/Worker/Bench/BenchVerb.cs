@@ -6,6 +6,7 @@ using FinerCut.Jobs;
 using FinerCut.Pruning.Proofs;
 using FinerCut.Runtime;
 using FinerCut.Runtime.Native;
+using FinerCut.Worker.Serving;
 
 namespace FinerCut.Worker.Bench;
 
@@ -16,41 +17,45 @@ public static class BenchVerb
     {
         var file = new Argument<FileInfo>("FILE") { Description = "A model." };
         var other = new Argument<FileInfo?>("OTHER") { Description = "A second model, measured by turns with the first.", Arity = ArgumentArity.ZeroOrOne };
-        var threads = Whole("--threads", 0, 0, 1024, "Threads; 0 = the machine's processors.", "-t");
-        var rounds = Whole("--rounds", 5, 1, 1000, "Measured rounds; the median is told.");
-        var prompt = Whole("--prompt-tokens", 256, 1, 1 << 20, "Tokens of the prompt, computed at once.");
-        var decode = Whole("--decode-tokens", 24, 1, 1 << 20, "Tokens after the prompt, one at a time.");
+        var threads = ServeOptions.Whole("--threads", 0, 0, 1024, "Threads; 0 = the machine's processors.", "-t");
+        var gpuLayers = ServeOptions.Layers();
+        var rounds = ServeOptions.Whole("--rounds", 5, 1, 1000, "Measured rounds; the median is told.");
+        var prompt = ServeOptions.Whole("--prompt-tokens", 256, 1, 1 << 20, "Tokens of the prompt, computed at once.");
+        var decode = ServeOptions.Whole("--decode-tokens", 24, 1, 1 << 20, "Tokens after the prompt, one at a time.");
         var json = new Option<bool>("--json") { Description = "JSON instead of text." };
-        var command = new Command("bench", "Measures tokens a second of a model file, alone or against another.") { file, other, threads, rounds, prompt, decode, json };
+        var command = new Command("bench", "Measures tokens a second of a model file, alone or against another.") { file, other, threads, gpuLayers, rounds, prompt, decode, json };
         command.SetAction((parsed, stop) =>
         {
             var processors = parsed.GetValue(threads) is > 0 and var given ? given : Environment.ProcessorCount;
             var plan = new SpeedPlan(parsed.GetValue(rounds), parsed.GetValue(prompt), parsed.GetValue(decode));
-            return Task.FromResult(Run(new SpeedProbe(TimeProvider.System, processors, plan), parsed.GetRequiredValue(file).FullName, parsed.GetValue(other)?.FullName, parsed.GetValue(json), stop));
+            var layers = parsed.GetValue(gpuLayers);
+            ModelOptions Options(FileInfo model) => new() { Path = model.FullName, GpuLayers = layers };
+            return Task.FromResult(Run(
+                new SpeedProbe(TimeProvider.System, processors, plan), Options(parsed.GetRequiredValue(file)), parsed.GetValue(other) is { } second ? Options(second) : null, parsed.GetValue(json), stop));
         });
         return command;
     }
 
-    private static int Run(SpeedProbe probe, string path, string? otherPath, bool json, CancellationToken stop)
+    private static int Run(SpeedProbe probe, ModelOptions file, ModelOptions? otherFile, bool json, CancellationToken stop)
     {
         try
         {
-            foreach (var each in (string?[])[path, otherPath])
+            foreach (var each in (string?[])[file.Path, otherFile?.Path])
             {
                 if (each is not null && GgufCheck.Check(each) is { IsSound: false } report) return Failed($"{each}: {report.Defects[0]}");
             }
 
             var runtime = NativeRuntime.Open(null, null);
-            using var model = runtime.Load(new ModelOptions { Path = path }, null, stop);
-            if (otherPath is null)
+            using var model = runtime.Load(file, null, stop);
+            if (otherFile is null)
             {
-                Write([(path, probe.Measure(model, Told, stop))], json);
+                Write([(file.Path, probe.Measure(model, Told, stop))], json);
             }
             else
             {
-                using var other = runtime.Load(new ModelOptions { Path = otherPath }, null, stop);
+                using var other = runtime.Load(otherFile, null, stop);
                 var (first, second) = probe.Compare(model, other, Told, stop);
-                Write([(path, first), (otherPath, second)], json);
+                Write([(file.Path, first), (otherFile.Path, second)], json);
             }
 
             return ExitCode.Success;
@@ -89,15 +94,5 @@ public static class BenchVerb
     {
         Console.Error.WriteLine($"error: {message}");
         return ExitCode.BadInput;
-    }
-
-    private static Option<int> Whole(string name, int otherwise, int least, int most, string description, params string[] aliases)
-    {
-        var option = new Option<int>(name, aliases) { Description = description, DefaultValueFactory = _ => otherwise };
-        option.Validators.Add(result =>
-        {
-            if (result.GetValueOrDefault<int>() is var value && (value < least || value > most)) result.AddError($"{name} {value}: expected {least} to {most}.");
-        });
-        return option;
     }
 }

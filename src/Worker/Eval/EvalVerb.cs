@@ -35,13 +35,14 @@ public static class EvalVerb
         var context = new Option<int>("--context") { DefaultValueFactory = _ => DefaultContext, Description = "Tokens of a chunk of the text." };
         var chunks = new Option<int?>("--chunks") { Description = "Chunks of the text at most [default: all]" };
         var threads = new Option<int>("--threads") { DefaultValueFactory = _ => Environment.ProcessorCount, Description = "Threads: the machine's processors where nothing is said." };
+        var gpuLayers = ServeOptions.Layers();
         var json = new Option<bool>("--json") { Description = "JSON instead of text." };
-        var command = new Command("eval", "Measures a model file, alone or against another.") { model, against, text, tasks, context, chunks, threads, json };
+        var command = new Command("eval", "Measures a model file, alone or against another.") { model, against, text, tasks, context, chunks, threads, gpuLayers, json };
         command.SetAction((parsed, stop) => Task.FromResult(Guard(() =>
         {
             var order = new EvalOrder(
                 parsed.GetRequiredValue(model).FullName, parsed.GetValue(against)?.FullName, parsed.GetValue(text)?.FullName, parsed.GetValue(tasks)?.FullName,
-                parsed.GetValue(context), parsed.GetValue(chunks) ?? int.MaxValue, parsed.GetValue(threads));
+                parsed.GetValue(context), parsed.GetValue(chunks) ?? int.MaxValue, parsed.GetValue(threads), parsed.GetValue(gpuLayers));
             var figures = Run(order, TimeProvider.System, TerminalProgress.OnStandardError(), stop);
             if (parsed.GetValue(json)) Console.WriteLine(JsonSerializer.Serialize(figures, EvalJson.Default.EvaluationFigures));
             else Write(figures, Console.Out);
@@ -58,8 +59,8 @@ public static class EvalVerb
         var text = order.Text is null ? null : TaskFile.ReadText(order.Text);
         terminal.Tell("loading", null);
         var natives = NativeRuntime.Open(null, null);
-        using var model = natives.Load(new ModelOptions { Path = order.Model }, null, stop);
-        using var against = order.Against is null ? null : natives.Load(new ModelOptions { Path = order.Against }, null, stop);
+        using var model = natives.Load(new ModelOptions { Path = order.Model, GpuLayers = order.GpuLayers }, null, stop);
+        using var against = order.Against is null ? null : natives.Load(new ModelOptions { Path = order.Against, GpuLayers = order.GpuLayers }, null, stop);
         if (against is not null && against.Info.VocabularySize != model.Info.VocabularySize)
         {
             throw new UsageException($"--against: {order.Against} has {against.Info.VocabularySize} tokens, {order.Model} has {model.Info.VocabularySize}; they cannot be compared.");
@@ -130,7 +131,7 @@ public static class EvalVerb
 }
 
 /// <summary>What is to be measured.</summary>
-internal sealed record EvalOrder(string Model, string? Against, string? Text, string? Tasks, int Context, int Chunks, int Threads)
+internal sealed record EvalOrder(string Model, string? Against, string? Text, string? Tasks, int Context, int Chunks, int Threads, int GpuLayers)
 {
     /// <exception cref="UsageException">Something of it cannot be; the message says what.</exception>
     public void Check()

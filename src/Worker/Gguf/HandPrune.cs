@@ -54,7 +54,6 @@ public sealed class HandPrune(Func<ILlamaRuntime>? runtime, TextWriter output)
 
     private void Compare(ILlamaRuntime natives, GgufShards source, string lean, string target, CutMask mask, double tolerance, CancellationToken stop)
     {
-        var gpu = natives.Info.SupportsGpu ? ", a GPU takes part" : "";
         ComparisonFigures figures;
         try
         {
@@ -66,9 +65,9 @@ public sealed class HandPrune(Func<ILlamaRuntime>? runtime, TextWriter output)
         }
 
         output.WriteLine(figures.MaxDifference is { } difference
-            ? string.Create(CultureInfo.InvariantCulture, $"logits: largest difference to the full model with the same parts masked {difference:G3} (up to {tolerance:G3} expected on a CPU{gpu}); to the full model {figures.ToFull:G3}; its logits span {figures.Spread:G3}")
+            ? string.Create(CultureInfo.InvariantCulture, $"logits: largest difference to the full model with the same parts masked {difference:G3} (up to {tolerance:G3} expected); to the full model {figures.ToFull:G3}; its logits span {figures.Spread:G3}")
             : string.Create(CultureInfo.InvariantCulture, $"logits: the file loads; largest difference to the full model {figures.ToFull:G3}; its logits span {figures.Spread:G3}; no comparison with masked parts: {figures.Reason}"));
-        if (!natives.Info.SupportsGpu && !(figures.MaxDifference is null || figures.MaxDifference <= tolerance))
+        if (!(figures.MaxDifference is null || figures.MaxDifference <= tolerance))
         {
             throw new GgufWriteException(GgufWriteCause.ReadBack, target, "the lean file does not compute what the masked model does, and was removed");
         }

@@ -6,6 +6,7 @@ using FinerCut.Calibration;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Worker.Gguf;
+using FinerCut.Worker.Serving;
 using FinerCut.Words;
 
 namespace FinerCut.Worker.Prune;
@@ -42,12 +43,14 @@ internal sealed class PruneOptions
     private readonly Option<bool> _yield = new("--yield") { Description = "Run only when nothing else wants the processors." };
     private readonly Option<int> _threads = new("--threads") { Description = "Threads [default: the machine's processors]" };
 
+    private readonly Option<int> _gpuLayers = ServeOptions.Layers();
+
     public void AddTo(Command command)
     {
         command.Add(_model);
         foreach (var option in new Option[]
         {
-            _traffic, _budget, _output, _work, _search, _distance, _tokens, _healing, _grains, _keep, _only, _gate, _heldOut, _calibrationTokens, _heldOutTokens, _minTokens, _topUp, _general, _memory, _seed, _yield, _threads,
+            _traffic, _budget, _output, _work, _search, _distance, _tokens, _healing, _grains, _keep, _only, _gate, _heldOut, _calibrationTokens, _heldOutTokens, _minTokens, _topUp, _general, _memory, _seed, _yield, _threads, _gpuLayers,
         }) command.Add(option);
     }
 
@@ -74,7 +77,7 @@ internal sealed class PruneOptions
             Keep = [.. Parts(parsed.GetValue(_keep))], Only = parsed.GetValue(_only) is { } kind ? Named<SublayerKind>("--only", kind) : null,
             Gate = Limits(parsed.GetValue(_gate) ?? []), TopUp = parsed.GetValue(_topUp), GeneralTextPath = parsed.GetValue(_general)?.FullName,
             MemoryBytes = parsed.GetValue(_memory) is { } memory ? PruneBudgetText.Bytes(memory) ?? throw new UsageException($"--memory {memory}: expected a size such as 800MB or 2GB.") : null,
-            Seed = parsed.GetValue(_seed), Threads = parsed.GetValue(_threads), Yield = parsed.GetValue(_yield),
+            Seed = parsed.GetValue(_seed), Threads = parsed.GetValue(_threads), GpuLayers = parsed.GetValue(_gpuLayers), Yield = parsed.GetValue(_yield),
             MaxCalibrationTokens = parsed.GetValue(_calibrationTokens) ?? 0,
             MaxHeldOutTokens = parsed.GetValue(_heldOutTokens) ?? Plain.MaxHeldOutTokens,
             MinTokens = parsed.GetValue(_minTokens) ?? Plain.MinTokens,

@@ -25,11 +25,12 @@ public static class ScoreVerb
         var host = new Option<string>("--host") { DefaultValueFactory = _ => "127.0.0.1", Description = "IP address to listen on." };
         var port = ServeOptions.Whole("--port", 0, 0, 65535, "Port to listen on; 0 = any free one.");
         var threads = ServeOptions.Whole("--threads", 0, 0, 1024, "Threads; 0 = the machine's processors.", "-t");
+        var gpuLayers = ServeOptions.Layers();
         var idle = ServeOptions.Whole("--idle-seconds", 0, 0, 1 << 20, "Ends when nobody has asked for so long; 0 = never.");
         var sha256 = new Option<string?>("--sha256") { Description = "Of the file, where it is known: saves reading it. [default: reckoned]" };
         var yield = new Option<bool>("--yield") { Description = "Run only when nothing else wants the processors." };
         var supervised = new Option<bool>("--supervised") { Description = "Own process group; ends as soon as standard input does.", Hidden = true };
-        var command = new Command("score", "Scores masks for a prune job that runs on another machine.") { model, host, port, threads, idle, sha256, yield, supervised };
+        var command = new Command("score", "Scores masks for a prune job that runs on another machine.") { model, host, port, threads, gpuLayers, idle, sha256, yield, supervised };
         command.SetAction((parsed, stop) =>
         {
             if (parsed.GetValue(supervised)) Supervision.Begin();
@@ -37,12 +38,13 @@ public static class ScoreVerb
             if (!IPAddress.TryParse(parsed.GetValue(host), out var address)) return FailAsync(ExitCode.BadInput, $"--host {parsed.GetValue(host)}: expected an IP address.");
             var key = Environment.GetEnvironmentVariable("LLAMA_API_KEY");
             if (string.IsNullOrEmpty(key) && !IPAddress.IsLoopback(address)) return FailAsync(ExitCode.BadInput, "LLAMA_API_KEY is not set: a scorer that other machines reach asks for a key.");
-            return RunAsync(parsed.GetRequiredValue(model).FullName, parsed.GetValue(sha256), parsed.GetValue(threads), new ScoreServer(address, parsed.GetValue(port), key, TimeProvider.System), TimeSpan.FromSeconds(parsed.GetValue(idle)), stop);
+            var options = new ModelOptions { Path = parsed.GetRequiredValue(model).FullName, GpuLayers = parsed.GetValue(gpuLayers) };
+            return RunAsync(options, parsed.GetValue(sha256), parsed.GetValue(threads), new ScoreServer(address, parsed.GetValue(port), key, TimeProvider.System), TimeSpan.FromSeconds(parsed.GetValue(idle)), stop);
         });
         return command;
     }
 
-    private static async Task<int> RunAsync(string model, string? sha256, int threads, ScoreServer server, TimeSpan idle, CancellationToken stop)
+    private static async Task<int> RunAsync(ModelOptions model, string? sha256, int threads, ScoreServer server, TimeSpan idle, CancellationToken stop)
     {
         await using (server)
         {

@@ -27,7 +27,7 @@ internal sealed class ServeOptions
     private readonly Option<int> _chunk = Whole("--prefill-chunk", 128, 1, 1 << 20, "Most prompt tokens of a step in which another request is answered.");
     private readonly Option<int> _threads = Whole("--threads", 0, -1, 1024, "Threads for answers; 0 = the machine's processors.", "-t");
     private readonly Option<int> _batchThreads = Whole("--threads-batch", 0, -1, 1024, "Threads for prompts; 0 = as --threads.", "-tb");
-    private readonly Option<int> _gpuLayers = Whole("--n-gpu-layers", 0, -1, 1 << 16, "Layers on the GPU; -1 = all.", "-ngl", "--gpu-layers");
+    private readonly Option<int> _gpuLayers = Layers();
     private readonly Option<string> _split = Word("--split-mode", "layer", ["none", "layer", "row"], "How several GPUs share the model: not, by layers, or rows of each.", "-sm");
     private readonly Option<int> _mainGpu = Whole("--main-gpu", 0, 0, 255, "The GPU that has all with --split-mode none, and what is not split with row.", "-mg");
     private readonly Option<string> _flash = Word("--flash-attn", "auto", ["auto", "on", "off", "1", "0"], "Flash attention.", "-fa");
@@ -143,6 +143,8 @@ internal sealed class ServeOptions
             Engine = _engine.Bind(parsed),
         };
     }
+
+    internal static Option<int> Layers() => Whole("--n-gpu-layers", 0, -1, 1 << 16, "Layers on the GPU; -1 = all, 0 = no GPU takes part.", "-ngl", "--gpu-layers");
 
     internal static Option<int> Whole(string name, int value, int least, int most, string description, params string[] aliases)
     {

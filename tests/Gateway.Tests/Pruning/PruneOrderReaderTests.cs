@@ -27,9 +27,10 @@ public class PruneOrderReaderTests
     [Fact]
     public void Several_budgets_and_constraints_are_read()
     {
-        var (order, error) = Read("""{"budget":{"fraction":0.1,"kv_fraction":1,"decode_ms":0.5,"decode_context":2048,"leanest":true},"only":"attention","distance":"top_k_kullback_leibler","top_k":64,"distance_tokens":"answers"}""");
+        var (order, error) = Read("""{"budget":{"fraction":0.1,"kv_fraction":1,"decode_ms":0.5,"decode_context":2048,"leanest":true},"only":"attention","distance":"top_k_kullback_leibler","top_k":64,"distance_tokens":"answers","gpu_layers":-1}""");
         Assert.Null(error);
         Assert.Equal(new PruneBudget(Fraction: 0.1) { KvFraction = 1, DecodeMs = 0.5, DecodeContext = 2048, Leanest = true }, order!.Budget);
+        Assert.Equal(-1, order.GpuLayers);
         Assert.Equal((FinerCut.Masks.SublayerKind.Attention, DistanceKind.TopKKullbackLeibler, 64, DistanceTokens.Answers), (order.Only!.Value, order.Distance, order.TopK, order.DistanceTokens));
     }
 
@@ -45,6 +46,7 @@ public class PruneOrderReaderTests
     [InlineData("""{"budget":{"fraction":0.1},"grains":"block"}""", "grains")]
     [InlineData("""{"budget":{"fraction":0.1},"grains":["block","block"]}""", "grains")]
     [InlineData("""{"budget":{"fraction":0.1},"slices_per_ffn":0}""", "slices_per_ffn")]
+    [InlineData("""{"budget":{"fraction":0.1},"gpu_layers":-2}""", "gpu_layers")]
     [InlineData("""{"budget":{"fraction":0.1},"slice":4}""", "slice")]
     public void What_is_wrong_is_refused_by_its_name(string body, string name)
     {

@@ -5,6 +5,7 @@ using FinerCut.Pruning.Scoring;
 using FinerCut.Pruning.Shapes;
 using FinerCut.Pruning.Tests;
 using FinerCut.Pruning.Tests.Scoring;
+using FinerCut.Runtime;
 using FinerCut.TestModels;
 
 namespace FinerCut.Tests.Dealing;
@@ -60,7 +61,7 @@ public class ModelBatchScorerTests
     public void What_a_host_says_of_a_search_that_is_not_its_own_is_no()
     {
         using var bench = Workbench.Tiny(Model);
-        using var host = ScoringHost.Load(FinerCut.Runtime.Native.NativeRuntime.Open(), bench.Path, "aa", Workbench.Threads, CancellationToken.None);
+        using var host = ScoringHost.Load(FinerCut.Runtime.Native.NativeRuntime.Open(), new ModelOptions { Path = bench.Path }, "aa", Workbench.Threads, CancellationToken.None);
         var units = UnitMap.Sublayers(bench.Shape);
         var opening = ScoreOpening.Of("bb", units, bench.RandomTokens(3, 20), DistanceKind.JensenShannon, new ScoringOptions(1));
         Assert.Contains("aa", Assert.Throws<BatchScorerException>(() => host.Open(opening, CancellationToken.None)).Message, StringComparison.Ordinal);

@@ -94,10 +94,11 @@ public sealed partial class PruneVerbTests : IDisposable
         Assert.Equal((ExitCode.BadInput, "bad_traffic"), (traffic.Code, traffic.Result.Error!.Code));
         Assert.Contains("calibration.jsonl, line 1", traffic.Result.Error.Message, StringComparison.Ordinal);
 
-        var values = await RunAsync(Request with { MaxSequenceTokens = 1, Threads = -1 });
+        var values = await RunAsync(Request with { MaxSequenceTokens = 1, Threads = -1, GpuLayers = -2 });
         Assert.Equal((ExitCode.BadInput, "bad_request"), (values.Code, values.Result.Error!.Code));
         Assert.Contains("max_sequence_tokens: 1", values.Result.Error.Message, StringComparison.Ordinal);
         Assert.Contains("threads: -1", values.Result.Error.Message, StringComparison.Ordinal);
+        Assert.Contains("gpu_layers: -2", values.Result.Error.Message, StringComparison.Ordinal);
 
         File.WriteAllText(At("job.json"), """{"job_id":"j","surprise":1}""");
         var (code, result) = await StartAsync(At("job.json"), null);
