@@ -18,13 +18,13 @@ internal sealed class Workbench : IDisposable
 
     private readonly string? _folder;
 
-    private Workbench(string path, string? folder)
+    private Workbench(string path, string? folder, int gpuLayers = 0)
     {
         Path = path;
         _folder = folder;
         File = GgufFile.Open(path);
         Shape = ModelShapeReader.Read(File.Model);
-        Model = Load(path);
+        Model = Load(path, gpuLayers);
     }
 
     public string Path { get; }
@@ -36,14 +36,14 @@ internal sealed class Workbench : IDisposable
     public ILlamaModel Model { get; }
 
     /// <param name="change">Done to the plan before it is written.</param>
-    public static Workbench Tiny(TinyModel model, Action<GgufEdit>? change = null)
+    public static Workbench Tiny(TinyModel model, Action<GgufEdit>? change = null, int gpuLayers = 0)
     {
         var folder = Directory.CreateTempSubdirectory("finercut-prune-").FullName;
         var path = System.IO.Path.Combine(folder, "model.gguf");
         var plan = model.Plan();
         change?.Invoke(plan);
         GgufWriter.Write(plan, path);
-        return new Workbench(path, folder);
+        return new Workbench(path, folder, gpuLayers);
     }
 
     /// <summary>A file that is there already.</summary>
@@ -65,7 +65,7 @@ internal sealed class Workbench : IDisposable
         }
     }
 
-    public static ILlamaModel Load(string path) => NativeRuntime.Open().Load(new ModelOptions { Path = path }, null, CancellationToken.None);
+    public static ILlamaModel Load(string path, int gpuLayers = 0) => NativeRuntime.Open().Load(new ModelOptions { Path = path, GpuLayers = gpuLayers }, null, CancellationToken.None);
 
     /// <summary>Random tokens, for models that were never taught any.</summary>
     public CalibrationSet RandomTokens(int seed, params int[] lengths)
@@ -88,10 +88,10 @@ internal sealed class Workbench : IDisposable
     }
 
     /// <summary>The same of a file, decoded without any observer.</summary>
-    public static float[][] FileLogits(string path, CalibrationSet set)
+    public static float[][] FileLogits(string path, CalibrationSet set, int gpuLayers = 0)
     {
         var batches = TokenBatches.Pack(set, 128);
-        using var model = Load(path);
+        using var model = Load(path, gpuLayers);
         using var decoder = new TokenDecoder(model, batches.Capacity, Threads, null);
         return [.. batches.Batches.SelectMany(batch =>
         {

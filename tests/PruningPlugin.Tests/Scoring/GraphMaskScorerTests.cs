@@ -44,6 +44,14 @@ public class GraphMaskScorerTests
         }
     }
 
+    /// <summary>As wide as the processor wants it, and no wider than the logits' memory allows.</summary>
+    [Theory]
+    [InlineData(49_152, false, 128)]
+    [InlineData(49_152, true, 512)]
+    [InlineData(151_936, true, 220)]
+    [InlineData(4_000_000, true, 32)]
+    public void Decodes_are_wider_on_a_GPU(int vocabulary, bool gpu, int tokens) => Assert.Equal(tokens, new ScoringOptions(1).BatchTokens(vocabulary, gpu));
+
     [Fact]
     public void The_full_model_is_at_distance_zero()
     {
