@@ -10,6 +10,9 @@ namespace FinerCut.Runtime.Native;
 public sealed class NativeRuntime : ILlamaRuntime
 {
     private static readonly Lock Gate = new();
+
+    /// <summary>One load at a time: ggml's Vulkan backend makes its buffer types at the first, without a lock (ggml-vulkan.cpp, ggml_backend_vk_host_buffer_type), and two at once ended the process.</summary>
+    private static readonly SemaphoreSlim GpuLoad = new(1);
     private static NativeRuntime? _opened;
     private readonly NativeLog _log;
 
@@ -38,7 +41,16 @@ public sealed class NativeRuntime : ILlamaRuntime
     public ILlamaModel Load(ModelOptions options, IProgress<float>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
-        return LoadedModel.Load(options, _log, Info, progress, cancellationToken);
+        if (options.GpuLayers == 0 || !Info.SupportsGpu) return LoadedModel.Load(options, _log, Info, progress, cancellationToken);
+        GpuLoad.Wait(cancellationToken);
+        try
+        {
+            return LoadedModel.Load(options, _log, Info, progress, cancellationToken);
+        }
+        finally
+        {
+            GpuLoad.Release();
+        }
     }
 
     private static NativeRuntime Start(string folder, NativeLog log, ILogger logger)

@@ -141,7 +141,7 @@ internal sealed class DecodeProbe : IGraphObserver
             _session = model.Open(new SessionOptions
             {
                 ContextLength = (context + steps + 255) / 256 * 256, BatchSize = capacity, MicroBatchSize = capacity,
-                Threads = threads, BatchThreads = threads, GraphObserver = observer, Abort = () => cancellationToken.IsCancellationRequested,
+                Threads = threads, BatchThreads = threads, OpOffload = false, GraphObserver = observer, Abort = () => cancellationToken.IsCancellationRequested,
             });
             try
             {

@@ -6,12 +6,10 @@ namespace FinerCut.Pruning.Jobs;
 /// <summary>What a job is given.</summary>
 internal sealed record JobContext(PruneRequest Request, ILlamaRuntime Runtime, TimeProvider Time, IProgress<PruneProgress> Progress, Action<long>? LimitHeap = null)
 {
-    /// <summary>Logits may differ by this between the masked model and the file where a GPU takes part: its kernels depend on the matrices' shapes.</summary>
-    private const double GpuTolerance = 0.5;
-
     public int Threads => Request.Threads > 0 ? Request.Threads : Environment.ProcessorCount;
 
-    public double MaxMaskedFileDifference => Request.GpuLayers != 0 && Runtime.Info.SupportsGpu ? GpuTolerance : 0;
+    /// <summary>Whether masked model and file agree to the last bit where nothing is reordered: a GPU's kernels depend on the matrices' shapes, and on which layers are its own.</summary>
+    public bool IsExact => Request.GpuLayers == 0 || !Runtime.Info.SupportsGpu;
 
     /// <summary>Full and lean model lie where the request wants them: they are compared.</summary>
     public ILlamaModel Load(string path, CancellationToken cancellationToken) =>

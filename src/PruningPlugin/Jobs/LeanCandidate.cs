@@ -67,9 +67,10 @@ internal sealed class LeanCandidate : IDisposable
         _unhealed = proof.Unhealed.IsEmpty ? null : Bootstrap.Mean(proof.Unhealed, thresholds.Confidence, Request.Seed);
         _progress.Phase(PrunePhase.Gate, 0, 1);
         using var written = GgufFile.Open(Path);
-        var tolerance = Math.Max(_context.MaxMaskedFileDifference, Rewriters.ToleranceOf(_full.File.Model, written.Model.Architecture!));
+        var tolerance = Rewriters.ToleranceOf(_full.File.Model, written.Model.Architecture!);
+        FileKl? fileKl = !_healed.IsEmpty ? new FileKl(Gate.HealedFileKl, proof.FileKl) : !_context.IsExact ? new FileKl(Gate.MaskedFileKl, proof.FileKl) : null;
         var generation = GenerationProof.Run(_full.Model, _lean!, heldOut, unchecked(Request.Seed + GateSeed), _context.Threads, cancellationToken);
-        var gate = Gate.Judge(proof.Conversations, thresholds, Request.Seed, proof.MaxDifference, tolerance, proof.SimulationKl, generation);
+        var gate = Gate.Judge(proof.Conversations, thresholds, Request.Seed, proof.MaxDifference, tolerance, fileKl, generation);
         _progress.Phase(PrunePhase.Gate, 1, 1);
         return gate;
     }

@@ -14,8 +14,8 @@ namespace FinerCut.Pruning.Proofs;
 /// <summary>What a written lean file was found to be on held-out traffic.</summary>
 /// <param name="Conversations">Full model against the file, in the set's order.</param>
 /// <param name="MaxDifference">Largest difference of a logit between the masked full model and the file.</param>
-/// <param name="SimulationKl">Mean KL of the file from the simulation that healing was fitted in, nats a token; null where nothing was healed.</param>
-public sealed record ProofFigures(ImmutableArray<ConversationFigures> Conversations, double MaxDifference, double? SimulationKl = null)
+/// <param name="FileKl">Mean KL of the file from the masked model, or of a healed one from the simulation that healing was fitted in; nats a token.</param>
+public sealed record ProofFigures(ImmutableArray<ConversationFigures> Conversations, double MaxDifference, double FileKl)
 {
     /// <summary>KL of the same mask not healed, each conversation's sum and positions, nats; empty where nothing was healed.</summary>
     public ImmutableArray<(double KlSum, int Positions)> Unhealed { get; init; } = [];
@@ -48,7 +48,7 @@ internal static class FileProof
         var maxDifference = 0.0;
         var reference = new float[batches.Capacity][];
         var simulation = expected.Healed.IsEmpty ? null : HealedSimulation.Begin(masked, expected, batches, options.Threads, cancellationToken);
-        var simulationKl = 0.0;
+        var fileKl = 0.0;
         var unhealed = new (double, int)[heldOut.Sequences.Length];
         for (var batch = 0; batch < batches.Batches.Length; batch++)
         {
@@ -75,14 +75,15 @@ internal static class FileProof
             masked.Decoder.ForEachRow(options.Threads, (row, logits, _) =>
             {
                 differences[row] = MaxDifference(logits, ofFile[row]);
-                if (simulation is not null) divergences[row] = LogitDistance.Between(DistanceKind.KullbackLeibler, logits, LogitDistance.LogSumExp(logits), ofFile[row]);
+                divergences[row] = differences[row] == 0 ? 0 : LogitDistance.Between(DistanceKind.KullbackLeibler, logits, LogitDistance.LogSumExp(logits), ofFile[row]);
             });
-            foreach (var divergence in divergences) simulationKl += divergence;
+            foreach (var divergence in divergences) fileKl += divergence;
             foreach (var difference in differences) maxDifference = difference > maxDifference || double.IsNaN(difference) ? difference : maxDifference;
             progress(batch + 1, batches.Batches.Length);
         }
 
-        return simulation is null ? new ProofFigures([.. figures], maxDifference) : new ProofFigures([.. figures], maxDifference, simulationKl / batches.Rows) { Unhealed = [.. unhealed] };
+        var proof = new ProofFigures([.. figures], maxDifference, fileKl / batches.Rows);
+        return simulation is null ? proof : proof with { Unhealed = [.. unhealed] };
     }
 
     private static void Copy(ReadOnlySpan<float> logits, ref float[] target)

@@ -93,9 +93,9 @@ public class GateTests
     public void A_healed_file_is_judged_by_its_distance_from_the_simulation()
     {
         var close = Conversations(kl: 0.05, agreement: 0.9, nll: 0.02);
-        Assert.True(Gate.Judge(close, Thresholds, 1, 0.7, 0, healedFileKl: 0.004).Passed);
-        Assert.False(Gate.Judge(close, Thresholds, 1, 0.7, 0, healedFileKl: 0.4).Passed);
-        Assert.False(Gate.Judge(close, Thresholds, 1, 0.7, 0, healedFileKl: double.NaN).Passed);
+        Assert.True(Gate.Judge(close, Thresholds, 1, 0.7, 0, fileKl: new FileKl(Gate.HealedFileKl, 0.004)).Passed);
+        Assert.False(Gate.Judge(close, Thresholds, 1, 0.7, 0, fileKl: new FileKl(Gate.HealedFileKl, 0.4)).Passed);
+        Assert.False(Gate.Judge(close, Thresholds, 1, 0.7, 0, fileKl: new FileKl(Gate.HealedFileKl, double.NaN)).Passed);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using FinerCut.Calibration;
 using FinerCut.Gguf;
 using FinerCut.Jobs;
 using FinerCut.Masks;
+using FinerCut.Pruning.Gates;
 using FinerCut.Pruning.Jobs;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Pruning.Shapes;
@@ -78,11 +79,12 @@ public class GpuTests
         Assert.All(whole.Zip(kept), pair => Assert.InRange(pair.Second, pair.First * 0.999, pair.First * 1.001));
     }
 
-    /// <summary>A whole job with the defaults, generation and healing included.</summary>
+    /// <summary>A whole job with the defaults, generation and healing included, and one that heals nothing.</summary>
     [Theory]
-    [InlineData(3)]
-    [InlineData(-1)]
-    public async Task A_job_ends_with_a_file_that_is_what_was_simulated(int layers)
+    [InlineData(3, HealingKind.Auto, Gate.HealedFileKl)]
+    [InlineData(-1, HealingKind.Auto, Gate.HealedFileKl)]
+    [InlineData(3, HealingKind.None, Gate.MaskedFileKl)]
+    public async Task A_job_ends_with_a_file_that_is_what_was_scored(int layers, HealingKind healing, string check)
     {
         var folder = Directory.CreateTempSubdirectory("finercut-gpu-").FullName;
         try
@@ -90,15 +92,16 @@ public class GpuTests
             var request = new PruneRequest
             {
                 JobId = "job", ModelPath = Path.Combine(folder, "model.gguf"), OutputPath = Path.Combine(folder, "lean.gguf"), WorkFolder = Path.Combine(folder, "work"),
-                CalibrationPath = "calibration", HeldOutPath = "held-out", Budget = new PruneBudget(Fraction: 0.1), MaxHealingTokens = 200, MinTokens = 100, Threads = 1, GpuLayers = layers,
+                CalibrationPath = "calibration", HeldOutPath = "held-out", Budget = new PruneBudget(Fraction: 0.1), Healing = healing, MaxHealingTokens = 200, MinTokens = 100, Threads = 1, GpuLayers = layers,
                 Gate = new GateThresholds { MaxMeanKl = 1e6, MinTop1Agreement = 0, MaxAnswerNllIncrease = 1e6, MaxGeneralNllIncrease = 1e6, MinCommonPrefix = 0 },
             };
             Model.WriteTo(request.ModelPath);
             var result = await new FinerCutPruner(NativeRuntime.Open(), TimeProvider.System).PruneAsync(request, new RandomTraffic(), new Nobody(), TestContext.Current.CancellationToken);
             Assert.Null(result.Error);
             Assert.Equal(PruneOutcome.Passed, result.Outcome);
-            Assert.NotEmpty(result.Healed);
-            TestContext.Current.TestOutputHelper!.WriteLine($"{layers} layers: {string.Join(", ", result.Gate!.Checks.Select(check => $"{check.Name} {check.Value.Mean:G3}"))}; mask and file {result.Gate.MaskedFileMaxDifference:G3}");
+            Assert.Equal(healing == HealingKind.None, result.Healed.IsEmpty);
+            Assert.Contains(result.Gate!.Checks, found => found.Name == check && found.Passed);
+            TestContext.Current.TestOutputHelper!.WriteLine($"{layers} layers, healing {healing}: {string.Join(", ", result.Gate.Checks.Select(found => $"{found.Name} {found.Value.Mean:G3}"))}; mask and file {result.Gate.MaskedFileMaxDifference:G3}");
         }
         finally
         {
