@@ -40,12 +40,15 @@ for (const file of files(folder, name => name.endsWith(".deps.json"))) {
 
 const natives = files(folder, name => /llama/.test(name) && /\.(so|dll|dylib)/.test(name)).some(file => file.includes("natives"));
 const platform = `${{ darwin: "mac", win32: "win" }[process.platform] ?? process.platform}-${process.arch}`;
+// Natives of another backend may be installed beside those that went into the folder.
+const backend = /ggml-(cuda|vulkan)/.exec(files(folder, name => /ggml-(cuda|vulkan)\b/.test(name))[0] ?? "")?.[1];
+const ofBackend = new RegExp(`/${platform}${backend ? `-${backend}(-ext)?` : ""}$`);
 for (const lock of files(path.join(root, "src"), name => name === "package-lock.json")) {
   for (const [place, entry] of Object.entries(json(lock).packages)) {
     // Of natives for several platforms the one that is installed goes into the folder, the CUDA ones only where the build asked for them.
     if (place === "" || entry.dev || !existsSync(path.join(path.dirname(lock), place))) continue;
     const name = place.replace(/^.*node_modules\//, "");
-    if (name.startsWith("@node-llama-cpp/") && !(natives && name.includes(platform))) continue;
+    if (name.startsWith("@node-llama-cpp/") && !(natives && ofBackend.test(name))) continue;
     const purl = `pkg:npm/${name.replace(/^@/, "%40")}@${entry.version}`;
     add({ type: "library", "bom-ref": purl, name, version: entry.version, purl, hashes: [sha512(entry.integrity.replace(/^sha512-/, ""))], ...licences(entry.license) });
   }

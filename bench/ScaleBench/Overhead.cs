@@ -55,7 +55,7 @@ internal static class Overhead
         var options = new ScoringOptions(1) { Tokens = DistanceTokens.Answers };
         using var own = new ModelBatchScorer(model, units, set, DistanceKind.JensenShannon, options);
         var opening = ScoreOpening.Of(Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(path))), units, set, DistanceKind.JensenShannon, options);
-        using var host = new HostScorer(new ScorerAddress(url, "key"), opening, probe: 0, TimeProvider.System);
+        using var host = new HostScorer(new ScorerAddress(url, "key"), opening, new ScoreOpened(own.Rows, 0), TimeProvider.System);
         await host.Opened;
         if (host.LeftOut is { } reason) throw new InvalidOperationException(reason);
         CutMask[] masks = [.. Enumerable.Range(0, units.Count).Select(unit => CutMask.None(units).With(unit))];

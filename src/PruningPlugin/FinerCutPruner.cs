@@ -36,7 +36,7 @@ public sealed class FinerCutPruner(ILlamaRuntime runtime, TimeProvider time) : I
         {
             var defects = PruneRequestCheck.Check(request);
             if (defects.Length > 0) throw new JobFailure(JobErrorCodes.BadRequest, string.Join(' ', defects));
-            using var job = PruneJob.Open(new JobContext(request, runtime, time, progress, LimitHeap), traffic, cancellationToken);
+            using var job = PruneJob.Open(new JobContext(request, runtime, time, progress, LimitHeap).OnWhatIsThere(), traffic, cancellationToken);
             result = job.Run(cancellationToken);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)

@@ -87,6 +87,19 @@ internal sealed class Workbench : IDisposable
         })];
     }
 
+    /// <summary>The same after decodes of the full model: what is not computed is not zero by chance.</summary>
+    public float[][] MaskedLogitsAfterFull(CalibrationSet set, CutMask mask)
+    {
+        var batches = TokenBatches.Pack(set, 128);
+        using var masked = new MaskedModel(Model, Shape, batches.Capacity, Threads);
+        return [.. batches.Batches.SelectMany(batch =>
+        {
+            masked.Decode(batch, CutMask.None(mask.Units), CancellationToken.None);
+            masked.Decode(batch, mask, CancellationToken.None);
+            return Rows(masked.Decoder, batch.Tokens);
+        })];
+    }
+
     /// <summary>The same of a file, decoded without any observer.</summary>
     public static float[][] FileLogits(string path, CalibrationSet set, int gpuLayers = 0)
     {

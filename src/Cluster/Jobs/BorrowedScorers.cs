@@ -30,7 +30,7 @@ internal sealed partial class BorrowedScorers(IGrainFactory grains, Members memb
             var order = new ScorerOrder
             {
                 Job = job.Id, ModelId = job.Model, Sha256 = await files.HashAsync(model.Path, cancellationToken), Bytes = new FileInfo(model.Path).Length, From = members.Name,
-                Tokens = job.Order.MaxCalibrationTokens ?? plain.MaxCalibrationTokens, LongestSequence = job.Order.MaxSequenceTokens ?? plain.MaxSequenceTokens, MemoryBytes = job.Order.MemoryBytes,
+                Tokens = job.Order.MaxCalibrationTokens ?? plain.MaxCalibrationTokens, LongestSequence = job.Order.MaxSequenceTokens ?? plain.MaxSequenceTokens, MemoryBytes = job.Order.MemoryBytes, GpuLayers = job.Order.GpuLayers ?? 0,
             };
             _lent[job.Id] = hosts;
             var outcomes = await Task.WhenAll(hosts.Select(host => AskAsync(host, order, cancellationToken)));

@@ -46,7 +46,7 @@ internal sealed partial class ClusterJobs(IGrainFactory grains, ClusterConfig co
             Model = modelId,
             Version = tools.Runner.VersionOf(number),
             State = JobState.Queued,
-            Order = order,
+            Order = tools.Runner.Settled(order),
             CreatedAt = TimeProvider.System.GetUtcNow(),
         };
         job = job with { Traffic = await KeepTrafficAsync(job) };

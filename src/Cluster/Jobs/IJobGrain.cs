@@ -79,6 +79,9 @@ public sealed record ScorerOrder
 
     /// <summary>The host that has the file.</summary>
     [Id(7)] public required string From { get; init; }
+
+    /// <summary>As the job's: others would reckon otherwise.</summary>
+    [Id(8)] public int GpuLayers { get; init; }
 }
 
 /// <summary>What came of it.</summary>

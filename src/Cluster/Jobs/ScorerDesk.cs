@@ -43,7 +43,7 @@ internal sealed partial class ScorerDesk(ClusterTools tools, HostFiles files, IL
         Process process;
         try
         {
-            process = Process.Start(StartInfo(path, order.Sha256, key))!;
+            process = Process.Start(StartInfo(path, order, key))!;
         }
         catch (System.ComponentModel.Win32Exception exception)
         {
@@ -74,10 +74,10 @@ internal sealed partial class ScorerDesk(ClusterTools tools, HostFiles files, IL
 
     private static string Entry(string job) => $"score/{job}";
 
-    private ProcessStartInfo StartInfo(string path, string sha256, string key)
+    private ProcessStartInfo StartInfo(string path, ScorerOrder order, string key)
     {
         var worker = tools.Live.Current.Worker;
-        string[] arguments = ["score", "--model", path, "--sha256", sha256, "--host", worker.Host, "--port", "0", "--threads", $"{tools.Live.Jobs.Threads}", "--n-gpu-layers", $"{tools.Live.Jobs.GpuLayers}", "--idle-seconds", $"{IdleSeconds}", "--supervised"];
+        string[] arguments = ["score", "--model", path, "--sha256", order.Sha256, "--host", worker.Host, "--port", "0", "--threads", $"{tools.Live.Jobs.Threads}", "--n-gpu-layers", $"{order.GpuLayers}", "--idle-seconds", $"{IdleSeconds}", "--supervised"];
         if (tools.Live.Jobs.Yield) arguments = [.. arguments, "--yield"];
         return new ProcessStartInfo(worker.Path, arguments)
         {

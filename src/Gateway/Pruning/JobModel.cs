@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using FinerCut.Gateway.Configuration;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 
@@ -74,10 +75,18 @@ public sealed record PruneOrder
 
     public int? Threads { get; init; }
 
+    /// <summary>Null in an order as it comes (<see cref="Settled"/>).</summary>
     public int? GpuLayers { get; init; }
 
     /// <summary>Whether a version that passes becomes active at once.</summary>
     public bool Promote { get; init; } = true;
+
+    /// <summary>With what the settings say now of what decides a job's scores: they may change before it begins, goes on, or goes on elsewhere.</summary>
+    public PruneOrder Settled(JobsConfig jobs)
+    {
+        ArgumentNullException.ThrowIfNull(jobs);
+        return this with { GpuLayers = GpuLayers ?? jobs.GpuLayers };
+    }
 }
 
 /// <summary>A prune job. Immutable; <see cref="JobQueue"/> replaces it.</summary>

@@ -49,7 +49,7 @@ public sealed class JobQueue(JobStore store, JobRunner runner, EventHub hub, Gat
                 Model = modelId,
                 Version = runner.VersionOf(number),
                 State = JobState.Queued,
-                Order = order,
+                Order = runner.Settled(order),
                 CreatedAt = time.GetUtcNow(),
             };
             Update(job);

@@ -65,6 +65,13 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
     /// <summary>The id of the version that a job makes.</summary>
     public string VersionOf(int job) => versions.NameOf(job);
 
+    /// <summary>An order as it is taken up, with what the settings decide of it.</summary>
+    public PruneOrder Settled(PruneOrder order)
+    {
+        ArgumentNullException.ThrowIfNull(order);
+        return order.Settled(live.Jobs);
+    }
+
     public void Clean(JobModel job)
     {
         if (Directory.Exists(Folder(job))) Directory.Delete(Folder(job), recursive: true);
@@ -171,7 +178,7 @@ public sealed class JobRunner(LiveConfig live, StateFolder state, TrafficExport 
             MemoryBytes = order.MemoryBytes,
             Seed = order.Seed,
             Threads = order.Threads ?? live.Jobs.Threads,
-            GpuLayers = order.GpuLayers ?? live.Jobs.GpuLayers,
+            GpuLayers = order.GpuLayers ?? 0,
             Yield = live.Jobs.Yield,
         };
         return plain with

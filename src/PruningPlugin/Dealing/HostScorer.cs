@@ -26,14 +26,14 @@ public sealed class HostScorer : IBatchScorer, IDisposable
     private readonly Task _opened;
     private bool _isSuspect;
 
-    /// <param name="probe">The bits of this machine's own sum (<see cref="ScoreOpened.Probe"/>).</param>
-    public HostScorer(ScorerAddress address, ScoreOpening opening, long probe, TimeProvider time)
+    /// <param name="own">What this machine itself would answer: who packs or reckons otherwise is left out.</param>
+    public HostScorer(ScorerAddress address, ScoreOpening opening, ScoreOpened own, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(address);
         (Url, _opening, _time) = (address.Url, opening, time);
         _http = new HttpClient(new SocketsHttpHandler { ConnectTimeout = Pause, UseProxy = false, AllowAutoRedirect = false }) { BaseAddress = new Uri(address.Url), Timeout = Timeout.InfiniteTimeSpan };
         _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", address.Key);
-        _opened = Task.Run(() => OpenAsync(probe));
+        _opened = Task.Run(() => OpenAsync(own));
     }
 
     public string Url { get; }
@@ -77,7 +77,7 @@ public sealed class HostScorer : IBatchScorer, IDisposable
         _ending.Dispose();
     }
 
-    private async Task OpenAsync(long probe)
+    private async Task OpenAsync(ScoreOpened own)
     {
         var (began, ending) = (_time.GetTimestamp(), _ending.Token);
         while (true)
@@ -86,7 +86,7 @@ public sealed class HostScorer : IBatchScorer, IDisposable
             {
                 ending.ThrowIfCancellationRequested();
                 var opened = await PostAsync("score/open", _opening, ScoreJson.Default.ScoreOpening, ScoreJson.Default.ScoreOpened, ending).ConfigureAwait(false);
-                if (opened.Probe != probe) LeftOut = $"{Url} reckons otherwise than this machine (another processor?): it is left out.";
+                if (opened.Probe != own.Probe || !opened.Rows.AsSpan().SequenceEqual(own.Rows.AsSpan())) LeftOut = $"{Url} reckons otherwise than this machine (another processor, or a GPU on one side?): it is left out.";
                 return;
             }
             catch (OperationCanceledException) when (ending.IsCancellationRequested)

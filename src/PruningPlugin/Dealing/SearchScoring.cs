@@ -41,10 +41,10 @@ internal sealed class SearchScoring : IDisposable
         var own = new ModelBatchScorer(full.Model, units, calibration, request.Measure, options);
         try
         {
-            var probe = ScoringHost.ProbeOf(own, cancellationToken);
+            var opened = new ScoreOpened(own.Rows, ScoringHost.ProbeOf(own, cancellationToken));
             progress(1, 1);
             var opening = ScoreOpening.Of(full.Sha256, units, calibration, request.Measure, options);
-            ImmutableArray<HostScorer> hosts = [.. request.Scorers.Select(address => new HostScorer(address, opening, probe, context.Time))];
+            ImmutableArray<HostScorer> hosts = [.. request.Scorers.Select(address => new HostScorer(address, opening, opened, context.Time))];
             return new SearchScoring(new DealtScorer(units, own.Rows, [own, .. hosts], context.Time), own, own.IsReferenceCompact, hosts, 2 * options.BatchTokens(full.Model.Info));
         }
         catch

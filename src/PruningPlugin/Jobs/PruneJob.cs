@@ -74,7 +74,7 @@ internal sealed class PruneJob : IDisposable
         {
             JobId = Request.JobId,
             Outcome = PruneOutcome.Refused,
-            Notes = search.Notes,
+            Notes = [.. _context.Notes, .. search.Notes],
             Sensitivity = search.Sensitivity,
             Blocks = _full.Shape.Blocks.Length,
             Evaluations = search.Path[^1].Steps.Sum(step => step.Evaluations),

@@ -3,18 +3,21 @@ using FinerCut.Masks;
 
 namespace FinerCut.Pruning.Scoring;
 
-/// <summary>What to do at a node before it is computed.</summary>
+/// <summary>
+/// What to do at a node. What takes the place of a result is written where it would have been computed, with the group ended there: where the backend changes between a result and whoever
+/// reads it, a copy is made in between, and what is written into the copy may come before it.
+/// </summary>
 internal enum NodeAction : byte
 {
     None,
 
-    /// <summary>Zero the branch operand of a residual addition: the sublayer is gone.</summary>
+    /// <summary>In the place of the result that a residual addition takes as its branch: zero, the sublayer is gone.</summary>
     ZeroBranch,
 
-    /// <summary>Zero ranges of channels of a projection's operand 1: units are gone.</summary>
+    /// <summary>Before the node: zero ranges of channels of a projection's operand 1, units are gone.</summary>
     ZeroChannels,
 
-    /// <summary>Put the kept residual state in place of the addition's result.</summary>
+    /// <summary>In the place of the residual addition's result: the kept state.</summary>
     Restore,
 }
 
@@ -69,10 +72,10 @@ internal sealed class GraphPlan
         RecordedGraph graph, CutMask mask, int restore, IReadOnlyCollection<int> capture, IReadOnlyCollection<int> inputs, bool logits)
     {
         var plan = new GraphPlan(graph);
-        var cut = new Dictionary<int, int>();
+        var cut = new Dictionary<int, SublayerNodes>();
         foreach (var nodes in graph.Sublayers.OfType<SublayerNodes>())
         {
-            if (mask.IsGone(nodes.Sublayer)) cut[nodes.Residual] = nodes.BranchOperand;
+            if (mask.IsGone(nodes.Sublayer)) cut[nodes.Residual] = nodes;
         }
 
         var restored = restore < 0 ? -1 : graph.Sublayers[restore]!.Value.Residual;
@@ -95,7 +98,7 @@ internal sealed class GraphPlan
         for (var node = graph.Ops.Length - 1; node >= 0; node--)
         {
             if (!plan._compute[node] || node == restored) continue;
-            var branch = cut.TryGetValue(node, out var operand) ? (operand == 0 ? graph.Operands[node].First : graph.Operands[node].Second) : -1;
+            var branch = cut.TryGetValue(node, out var nodes) ? BranchOf(graph, nodes) : -1;
             foreach (var source in graph.Dependencies[node])
             {
                 if (source != branch) plan._compute[source] = true;
@@ -104,17 +107,27 @@ internal sealed class GraphPlan
 
         if (restored >= 0)
         {
-            plan.Act(restored, NodeAction.Restore, restore);
+            plan.Put(restored, NodeAction.Restore, restore);
             plan._compute[restored] = false;
         }
 
         foreach (var nodes in graph.Sublayers.OfType<SublayerNodes>())
         {
-            if (plan._compute[nodes.Residual] && cut.ContainsKey(nodes.Residual)) plan.Act(nodes.Residual, NodeAction.ZeroBranch, nodes.Sublayer.Order);
+            if (plan._compute[nodes.Residual] && cut.ContainsKey(nodes.Residual)) plan.Put(BranchOf(graph, nodes), NodeAction.ZeroBranch, nodes.Sublayer.Order);
             else if (plan._compute[nodes.Projection] && mask.IsTouched(nodes.Sublayer)) plan.Act(nodes.Projection, NodeAction.ZeroChannels, nodes.Sublayer.Order);
         }
 
         return plan;
+    }
+
+    private static int BranchOf(RecordedGraph graph, SublayerNodes nodes) => nodes.BranchOperand == 0 ? graph.Operands[nodes.Residual].First : graph.Operands[nodes.Residual].Second;
+
+    /// <summary>In the place of the node's result, with everything earlier done.</summary>
+    private void Put(int node, NodeAction action, int order)
+    {
+        _actions[node] = action;
+        _orders[node] = order;
+        _endGroup[node] = true;
     }
 
     /// <summary>Before the node, with everything earlier done: the group ends at the node before it.</summary>

@@ -90,26 +90,23 @@ public sealed class MaskObserver : IGraphObserver
 
         node.Compute = plan.Computes(index);
         if (plan.Reads(index)) _inputs!.Read(_batch, plan.OrderAt(index), node.Source(1));
-        switch (plan.ActionAt(index))
-        {
-            case NodeAction.ZeroBranch:
-                var branch = node.Source(plan.Graph.Sublayers[plan.OrderAt(index)]!.Value.BranchOperand);
-                branch.Zero(0, branch.Ne(1) * branch.Ne(2) * branch.Ne(3) * branch.Nb(1));
-                break;
-            case NodeAction.ZeroChannels:
-                ZeroChannels(node.Source(1), _channels[plan.OrderAt(index)]);
-                break;
-            case NodeAction.Restore:
-                node.Write(_states!.Get(_batch, plan.OrderAt(index)));
-                break;
-        }
-
+        if (plan.ActionAt(index) == NodeAction.ZeroChannels) ZeroChannels(node.Source(1), _channels[plan.OrderAt(index)]);
         return plan.EndsGroup(index);
     }
 
     private bool After(GraphPlan plan, GraphNode node)
     {
         var index = _next - 1;
+        switch (plan.ActionAt(index))
+        {
+            case NodeAction.ZeroBranch:
+                node.Zero(0, node.Ne(1) * node.Ne(2) * node.Ne(3) * node.Nb(1));
+                break;
+            case NodeAction.Restore:
+                node.Write(_states!.Get(_batch, plan.OrderAt(index)));
+                break;
+        }
+
         if (plan.Captures(index)) node.Read(_states!.Put(_batch, plan.OrderAt(index), checked((int)(node.Ne(0) * node.Ne(1)))));
         return true;
     }

@@ -84,6 +84,7 @@ internal sealed class GraphRecorder(ModelShape shape)
         _operands.Add((IndexOf(node.Source(0)), IndexOf(node.Source(1))));
         if (node.Op is GgmlOp.MulMat or GgmlOp.MulMatId && IndexOf(node.Source(0)) < 0 && WeightNames.TryParseOutput(node.Source(0).Name, out var sublayer))
         {
+            if (CopyNames.TryParse(node.Source(1).Name, out _)) throw new UnsupportedGraphException($"{sublayer}: its output projection lies on another device than what it is a projection of.");
             _projections[sublayer.Order] = (sublayer, index);
         }
     }

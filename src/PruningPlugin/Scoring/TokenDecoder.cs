@@ -32,7 +32,7 @@ internal sealed class TokenDecoder : IDisposable
 
     public int Vocabulary { get; }
 
-    /// <exception cref="OperationCanceledException">Cancelled, at most one graph node late.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled, at most one graph node late; on a GPU one decode.</exception>
     public void Decode(PackedSequences sequences, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();

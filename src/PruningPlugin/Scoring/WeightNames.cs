@@ -3,8 +3,8 @@ using FinerCut.Masks;
 namespace FinerCut.Pruning.Scoring;
 
 /// <summary>
-/// Where a graph's backend changes, what the next one reads of the one before is a copy that is no node: Vulkan0#l_out-3#0 (ggml-backend.cpp, ggml_backend_sched_split_graph). Nodes of one
-/// name follow from each other, so the latest of that name is what was copied. Pure.
+/// Where a graph's backend changes, what the next one reads of the one before is a copy that is no node: Vulkan0#ffn_out-3#0 (ggml-backend.cpp, ggml_backend_sched_split_graph). Of nodes of
+/// one name the latest before the copy's reader is taken for what was copied: what layers hand on (branches, streams) has names of its own, and names that were cut at 63 bytes are not found. Pure.
 /// </summary>
 internal static class CopyNames
 {

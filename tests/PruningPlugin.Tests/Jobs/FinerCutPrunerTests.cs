@@ -56,6 +56,21 @@ public sealed class FinerCutPrunerTests : IDisposable
         Assert.Equal(["lean.gguf", "lean.gguf.report.html", "model.gguf"], Directory.GetFiles(_folder).Select(Path.GetFileName).Order());
     }
 
+    [Fact]
+    public async Task Layers_for_a_GPU_that_is_not_there_are_the_processors_and_the_notes_say_so()
+    {
+        Assert.SkipWhen(NativeRuntime.Open().Info.SupportsGpu, "There is a GPU.");
+        Model.WriteTo(Request.ModelPath);
+        var result = await PruneAsync(Request with { Search = SearchKind.OneShot, GpuLayers = -1 });
+        Assert.Equal((PruneOutcome.Passed, 0), (result.Outcome, result.Gate!.MaskedFileMaxDifference));
+        Assert.Contains(result.Gate.Checks, check => check.Name == Gate.MaskedFileDifference);
+        Assert.Contains(result.Notes, note => note.StartsWith("gpu_layers:", StringComparison.Ordinal));
+        File.Delete(Request.OutputPath);
+        var refused = await PruneAsync(Request with { Search = SearchKind.OneShot, GpuLayers = 3, WorkFolder = Path.Combine(_folder, "other") });
+        Assert.Equal((PruneOutcome.Failed, JobErrorCodes.RuntimeFailed), (refused.Outcome, refused.Error!.Code));
+        Assert.False(File.Exists(Request.OutputPath));
+    }
+
     /// <summary>Every search, baselines included, with the moves that it has by itself: the file is what was masked, and the budget is kept.</summary>
     [Theory]
     [InlineData(SearchKind.LazyGreedy)]

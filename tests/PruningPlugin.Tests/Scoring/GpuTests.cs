@@ -49,6 +49,31 @@ public class GpuTests
         }
     }
 
+    /// <summary>
+    /// Where the backend changes, a copy of more than 128 KiB is only written down, and made with the next group (ggml_backend_vk_cpy_tensor_async): what is put into a copy's place before that is lost.
+    /// </summary>
+    [Fact]
+    public void What_is_gone_before_the_backend_changes_stays_gone_in_large_decodes()
+    {
+        using var bench = Workbench.Tiny(Model with { Embedding = 512, Heads = 8, KvHeads = 4, FeedForward = 512 }, gpuLayers: 3);
+        var units = UnitMap.Sublayers(bench.Shape);
+        var set = bench.RandomTokens(6, 128, 128);
+        var full = bench.MaskedLogits(set, CutMask.None(units));
+        foreach (var gone in (Sublayer[])[new(1, SublayerKind.Ffn), new(1, SublayerKind.Attention), new(2, SublayerKind.Attention)])
+        {
+            var mask = CutMask.None(units).With(gone);
+            var masked = bench.MaskedLogitsAfterFull(set, mask);
+            Assert.True(Workbench.MaxDifference(masked, full) > 0.2, $"{gone} changed next to nothing");
+            Assert.InRange(Workbench.MaxDifference(masked, Workbench.FileLogits(bench.Rewrite(mask), set, 3)), 0, 0.05);
+            using var whole = Scorer(bench, units, set, 0);
+            using var kept = Scorer(bench, units, set, 1 << 30);
+            kept.Rebase(mask, CancellationToken.None);
+            var more = mask.With(new Sublayer(2, SublayerKind.Ffn));
+            var (expected, found) = (whole.Score([more], 1, CancellationToken.None)[0], kept.Score([more], 1, CancellationToken.None)[0]);
+            Assert.InRange(found, expected * 0.999, expected * 1.001);
+        }
+    }
+
     /// <summary>States are read from where they were computed, and put back there, on either side of the place where the backend changes.</summary>
     [Theory]
     [InlineData(3)]
@@ -60,8 +85,7 @@ public class GpuTests
         var set = bench.RandomTokens(1, 40, 11, 64, 30);
         double[] Scores(long stateBytes)
         {
-            using var scorer = GraphMaskScorer.Create(
-                bench.Model, units, set, DistanceKind.JensenShannon, new ScoringOptions(Workbench.Threads, StateBytes: stateBytes), (_, _) => { }, CancellationToken.None);
+            using var scorer = Scorer(bench, units, set, stateBytes);
             var mask = CutMask.None(units);
             var scores = new List<double>();
             foreach (var block in Enumerable.Range(0, 4))
@@ -108,6 +132,9 @@ public class GpuTests
             Directory.Delete(folder, recursive: true);
         }
     }
+
+    private static GraphMaskScorer Scorer(Workbench bench, UnitMap units, CalibrationSet set, long stateBytes) => GraphMaskScorer.Create(
+        bench.Model, units, set, DistanceKind.JensenShannon, new ScoringOptions(Workbench.Threads, StateBytes: stateBytes), (_, _) => { }, CancellationToken.None);
 
     private sealed class Nobody : IProgress<PruneProgress>
     {
