@@ -76,25 +76,14 @@ internal sealed class Workbench : IDisposable
     }
 
     /// <summary>Logits of the whole set under a mask [row][vocabulary].</summary>
-    public float[][] MaskedLogits(CalibrationSet set, CutMask mask)
+    /// <param name="afterFull">Each decode after one of the full model: what is not computed is not zero by chance.</param>
+    public float[][] MaskedLogits(CalibrationSet set, CutMask mask, bool afterFull = false)
     {
         var batches = TokenBatches.Pack(set, 128);
         using var masked = new MaskedModel(Model, Shape, batches.Capacity, Threads);
         return [.. batches.Batches.SelectMany(batch =>
         {
-            masked.Decode(batch, mask, CancellationToken.None);
-            return Rows(masked.Decoder, batch.Tokens);
-        })];
-    }
-
-    /// <summary>The same after decodes of the full model: what is not computed is not zero by chance.</summary>
-    public float[][] MaskedLogitsAfterFull(CalibrationSet set, CutMask mask)
-    {
-        var batches = TokenBatches.Pack(set, 128);
-        using var masked = new MaskedModel(Model, Shape, batches.Capacity, Threads);
-        return [.. batches.Batches.SelectMany(batch =>
-        {
-            masked.Decode(batch, CutMask.None(mask.Units), CancellationToken.None);
+            if (afterFull) masked.Decode(batch, CutMask.None(mask.Units), CancellationToken.None);
             masked.Decode(batch, mask, CancellationToken.None);
             return Rows(masked.Decoder, batch.Tokens);
         })];

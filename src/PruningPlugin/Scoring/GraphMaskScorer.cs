@@ -25,7 +25,11 @@ public sealed record ScoringOptions(int Threads, long LogitBytes = 1L << 30, lon
     /// <summary>A GPU is not yet full at a hundred. Searches count shares of the tokens in decodes: of 2,560 there should be ten.</summary>
     public const int MostGpuBatchTokens = 256;
 
-    public int BatchTokens(LlamaModelInfo model) => BatchTokens(model?.VocabularySize ?? throw new ArgumentNullException(nameof(model)), model.IsOnGpu);
+    public int BatchTokens(LlamaModelInfo model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return BatchTokens(model.VocabularySize, model.IsOnGpu);
+    }
 
     /// <summary>Tokens of one decode, of one mask (docs/adr/0012).</summary>
     public int BatchTokens(int vocabulary, bool gpu) => (int)Math.Clamp(BatchLogitBytes / (sizeof(float) * (long)vocabulary), 32, gpu ? MostGpuBatchTokens : MostBatchTokens);

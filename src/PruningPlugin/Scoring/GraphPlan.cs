@@ -107,13 +107,13 @@ internal sealed class GraphPlan
 
         if (restored >= 0)
         {
-            plan.Put(restored, NodeAction.Restore, restore);
+            plan.Act(restored, NodeAction.Restore, restore);
             plan._compute[restored] = false;
         }
 
         foreach (var nodes in graph.Sublayers.OfType<SublayerNodes>())
         {
-            if (plan._compute[nodes.Residual] && cut.ContainsKey(nodes.Residual)) plan.Put(BranchOf(graph, nodes), NodeAction.ZeroBranch, nodes.Sublayer.Order);
+            if (plan._compute[nodes.Residual] && cut.ContainsKey(nodes.Residual)) plan.Act(BranchOf(graph, nodes), NodeAction.ZeroBranch, nodes.Sublayer.Order);
             else if (plan._compute[nodes.Projection] && mask.IsTouched(nodes.Sublayer)) plan.Act(nodes.Projection, NodeAction.ZeroChannels, nodes.Sublayer.Order);
         }
 
@@ -122,20 +122,13 @@ internal sealed class GraphPlan
 
     private static int BranchOf(RecordedGraph graph, SublayerNodes nodes) => nodes.BranchOperand == 0 ? graph.Operands[nodes.Residual].First : graph.Operands[nodes.Residual].Second;
 
-    /// <summary>In the place of the node's result, with everything earlier done.</summary>
-    private void Put(int node, NodeAction action, int order)
-    {
-        _actions[node] = action;
-        _orders[node] = order;
-        _endGroup[node] = true;
-    }
-
-    /// <summary>Before the node, with everything earlier done: the group ends at the node before it.</summary>
+    /// <summary>With everything earlier done: the group ends at the node whose result is replaced, or at the one before that which reads what is changed.</summary>
     private void Act(int node, NodeAction action, int order)
     {
         _actions[node] = action;
         _orders[node] = order;
-        if (node > 0) _endGroup[node - 1] = true;
+        var end = action == NodeAction.ZeroChannels ? node - 1 : node;
+        if (end >= 0) _endGroup[end] = true;
     }
 }
 

@@ -1,11 +1,9 @@
 using System.Collections.Immutable;
-using FinerCut.Calibration;
 using FinerCut.Gguf;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Gates;
 using FinerCut.Pruning.Jobs;
-using FinerCut.Runtime;
 using FinerCut.Runtime.Native;
 using FinerCut.TestModels;
 
@@ -15,7 +13,6 @@ namespace FinerCut.Pruning.Tests.Jobs;
 public sealed class BudgetJobTests : IDisposable
 {
     private static readonly TinyModel Model = new() { Seed = 33, Blocks = 4, Embedding = 128, Heads = 4, KvHeads = 2, FeedForward = 256, Weights = GgmlType.Q8_0 };
-    private static readonly GateThresholds Open = new() { MaxMeanKl = 1e6, MinTop1Agreement = 0, MaxAnswerNllIncrease = 1e6, MaxGeneralNllIncrease = 1e6, MinCommonPrefix = 0 };
 
     private readonly string _folder = Directory.CreateTempSubdirectory("finercut-budget-").FullName;
     private readonly FinerCutPruner _pruner = new(NativeRuntime.Open(), TimeProvider.System);
@@ -25,7 +22,7 @@ public sealed class BudgetJobTests : IDisposable
     private PruneRequest Request => new()
     {
         JobId = "job", ModelPath = Path.Combine(_folder, "model.gguf"), OutputPath = Path.Combine(_folder, "lean.gguf"), WorkFolder = Path.Combine(_folder, "work"),
-        CalibrationPath = "calibration", HeldOutPath = "held-out", Budget = new PruneBudget(Fraction: 0.3), Gate = Open, Threads = 1, MinTokens = 100, Healing = HealingKind.None, SlicesPerFfn = 4,
+        CalibrationPath = "calibration", HeldOutPath = "held-out", Budget = new PruneBudget(Fraction: 0.3), Gate = TinyJob.OpenGate, Threads = 1, MinTokens = 100, Healing = HealingKind.None, SlicesPerFfn = 4,
     };
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
@@ -117,7 +114,7 @@ public sealed class BudgetJobTests : IDisposable
     {
         var much = await PruneAsync(Request with { Budget = new PruneBudget(Fraction: 0.6), WorkFolder = Path.Combine(_folder, "much") });
         var kl = much.Gate!.Checks.First(check => check.Name == Gate.MeanKl).Value.Mean;
-        var asked = Request with { Budget = new PruneBudget(Fraction: 0.6) { Leanest = true }, Gate = Open with { MaxMeanKl = 0.5 * kl } };
+        var asked = Request with { Budget = new PruneBudget(Fraction: 0.6) { Leanest = true }, Gate = TinyJob.OpenGate with { MaxMeanKl = 0.5 * kl } };
         var result = await PruneAsync(asked);
         Assert.Null(result.Error);
         Assert.Equal(PruneOutcome.Passed, result.Outcome);
@@ -134,7 +131,7 @@ public sealed class BudgetJobTests : IDisposable
     [Fact]
     public async Task Where_nothing_passes_the_least_is_judged_and_refused()
     {
-        var result = await PruneAsync(Request with { Budget = new PruneBudget { Leanest = true }, Gate = Open with { MaxMeanKl = 1e-9 }, Distance = DistanceKind.Norm });
+        var result = await PruneAsync(Request with { Budget = new PruneBudget { Leanest = true }, Gate = TinyJob.OpenGate with { MaxMeanKl = 1e-9 }, Distance = DistanceKind.Norm });
         Assert.Equal(PruneOutcome.Refused, result.Outcome);
         Assert.False(result.Gate!.Passed);
         Assert.False(File.Exists(Request.OutputPath));
@@ -176,23 +173,5 @@ public sealed class BudgetJobTests : IDisposable
 
     private static readonly ImmutableArray<PruneGrain> PruneGrains = [PruneGrain.Sublayer, PruneGrain.KvGroup, PruneGrain.FfnSlice];
 
-    private Task<PruneResult> PruneAsync(PruneRequest request) => _pruner.PruneAsync(request, new RandomTraffic(), new Silence(), CancellationToken.None);
-
-    private sealed class Silence : IProgress<PruneProgress>
-    {
-        public void Report(PruneProgress value)
-        {
-        }
-    }
-
-    private sealed class RandomTraffic : IPruneTrafficSource
-    {
-        public PruneTraffic Draw(PruneRequest request, ILlamaModel model)
-        {
-            var random = new Random(3);
-            CalibrationSet Set(string name) => new(name, [.. Enumerable.Range(0, 8).Select(index =>
-                new TokenSequence($"{name} {index}", [.. Enumerable.Range(0, 40 + index).Select(_ => random.Next(3, model.Info.VocabularySize))], 20))]);
-            return new PruneTraffic(Set("calibration"), Set("held-out"));
-        }
-    }
+    private Task<PruneResult> PruneAsync(PruneRequest request) => _pruner.PruneAsync(request, new RandomTraffic(8, 40), new Listener(), CancellationToken.None);
 }

@@ -1,10 +1,8 @@
 using System.Collections.Immutable;
-using FinerCut.Calibration;
 using FinerCut.Gguf;
 using FinerCut.Jobs;
 using FinerCut.Pruning.Gates;
 using FinerCut.Pruning.Jobs;
-using FinerCut.Runtime;
 using FinerCut.Runtime.Native;
 using FinerCut.TestModels;
 
@@ -13,7 +11,6 @@ namespace FinerCut.Pruning.Tests.Jobs;
 public sealed class FinerCutPrunerTests : IDisposable
 {
     private static readonly TinyModel Model = new() { Seed = 31, Blocks = 4, Embedding = 128, Heads = 4, KvHeads = 2, FeedForward = 256, Weights = GgmlType.Q8_0 };
-    private static readonly GateThresholds Open = new() { MaxMeanKl = 1e6, MinTop1Agreement = 0, MaxAnswerNllIncrease = 1e6, MaxGeneralNllIncrease = 1e6, MinCommonPrefix = 0 };
 
     private readonly string _folder = Directory.CreateTempSubdirectory("finercut-pruner-").FullName;
     private readonly FinerCutPruner _pruner = new(NativeRuntime.Open(), TimeProvider.System);
@@ -22,7 +19,7 @@ public sealed class FinerCutPrunerTests : IDisposable
     private PruneRequest Request => new()
     {
         JobId = "job", ModelPath = Path.Combine(_folder, "model.gguf"), OutputPath = Path.Combine(_folder, "lean.gguf"), WorkFolder = Path.Combine(_folder, "work"),
-        CalibrationPath = "calibration", HeldOutPath = "held-out", Budget = new PruneBudget(Sublayers: 3), Gate = Open, Threads = 1, MinTokens = 100, Healing = HealingKind.None,
+        CalibrationPath = "calibration", HeldOutPath = "held-out", Budget = new PruneBudget(Sublayers: 3), Gate = TinyJob.OpenGate, Threads = 1, MinTokens = 100, Healing = HealingKind.None,
     };
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
@@ -216,25 +213,9 @@ public sealed class FinerCutPrunerTests : IDisposable
     }
 
     private Task<PruneResult> PruneAsync(PruneRequest request, Action<PruneProgress>? seen = null, CancellationToken stop = default) =>
-        _pruner.PruneAsync(request, new RandomTraffic(), new Listener(line =>
+        _pruner.PruneAsync(request, new RandomTraffic(5, 50), new Listener(line =>
         {
             _progress.Add(line);
             seen?.Invoke(line);
         }), stop);
-
-    private sealed class Listener(Action<PruneProgress> seen) : IProgress<PruneProgress>
-    {
-        public void Report(PruneProgress value) => seen(value);
-    }
-
-    private sealed class RandomTraffic : IPruneTrafficSource
-    {
-        public PruneTraffic Draw(PruneRequest request, ILlamaModel model)
-        {
-            var random = new Random(3);
-            CalibrationSet Set(string name) => new(name, [.. Enumerable.Range(0, 5).Select(index =>
-                new TokenSequence($"{name} {index}", [.. Enumerable.Range(0, 50 + index).Select(_ => random.Next(3, model.Info.VocabularySize))], 20))]);
-            return new PruneTraffic(Set("calibration"), Set("held-out"));
-        }
-    }
 }

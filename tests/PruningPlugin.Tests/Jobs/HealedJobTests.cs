@@ -1,9 +1,7 @@
-using FinerCut.Calibration;
 using FinerCut.Gguf;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Gates;
-using FinerCut.Runtime;
 using FinerCut.Pruning.Tests.Healing;
 using FinerCut.Runtime.Native;
 using FinerCut.TestModels;
@@ -21,7 +19,7 @@ public sealed class HealedJobTests : IDisposable
     {
         JobId = "job", ModelPath = Path.Combine(_folder, "model.gguf"), OutputPath = Path.Combine(_folder, "lean.gguf"), WorkFolder = Path.Combine(_folder, "work"),
         CalibrationPath = "calibration", HeldOutPath = "held-out", Budget = new PruneBudget(Fraction: 0.3), Threads = 1, MinTokens = 100, MaxHealingTokens = 800,
-        Gate = new GateThresholds { MaxMeanKl = 1e6, MinTop1Agreement = 0, MaxAnswerNllIncrease = 1e6, MaxGeneralNllIncrease = 1e6, MinCommonPrefix = 0 },
+        Gate = TinyJob.OpenGate,
     };
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
@@ -155,7 +153,7 @@ public sealed class HealedJobTests : IDisposable
         using var stop = new CancellationTokenSource();
         var stopped = await PruneAsync(request, line => { if (line.Phase == PrunePhase.Search && line.Evaluations > 4) stop.Cancel(); }, stop: stop.Token);
         Assert.Equal(PruneOutcome.Interrupted, stopped.Outcome);
-        Assert.Equal("checkpoint_mismatch", (await PruneAsync(request, traffic: new RandomTraffic(lastOfCalibration: 7))).Error?.Code);
+        Assert.Equal("checkpoint_mismatch", (await PruneAsync(request, traffic: new RandomTraffic(8, 50, lastOfCalibration: 7))).Error?.Code);
         Assert.Null((await PruneAsync(request)).Error);
     }
 
@@ -218,23 +216,5 @@ public sealed class HealedJobTests : IDisposable
     }
 
     private Task<PruneResult> PruneAsync(PruneRequest request, Action<PruneProgress>? seen = null, RandomTraffic? traffic = null, CancellationToken stop = default) =>
-        _pruner.PruneAsync(request, traffic ?? new RandomTraffic(), new Listener(line => seen?.Invoke(line)), stop);
-
-    private sealed class Listener(Action<PruneProgress> seen) : IProgress<PruneProgress>
-    {
-        public void Report(PruneProgress value) => seen(value);
-    }
-
-    private sealed class RandomTraffic(int? lastOfCalibration = null) : IPruneTrafficSource
-    {
-        public PruneTraffic Draw(PruneRequest request, ILlamaModel model)
-        {
-            var random = new Random(3);
-            CalibrationSet Set(string name) => new(name, [.. Enumerable.Range(0, 8).Select(index =>
-                new TokenSequence($"{name} {index}", [.. Enumerable.Range(0, 50 + index).Select(_ => random.Next(3, model.Info.VocabularySize))], 20))]);
-            var (calibration, heldOut) = (Set("calibration"), Set("held-out"));
-            if (lastOfCalibration is { } token) calibration = calibration with { Sequences = calibration.Sequences.SetItem(7, calibration.Sequences[7] with { Tokens = calibration.Sequences[7].Tokens.SetItem(30, token) }) };
-            return new PruneTraffic(calibration, heldOut);
-        }
-    }
+        _pruner.PruneAsync(request, traffic ?? new RandomTraffic(8, 50), new Listener(seen), stop);
 }

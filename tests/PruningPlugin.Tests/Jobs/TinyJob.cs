@@ -9,6 +9,9 @@ namespace FinerCut.Pruning.Tests.Jobs;
 /// <summary>What a part of a job is given, on a tiny model in a folder of its own; removes it at the end.</summary>
 internal sealed class TinyJob : IDisposable
 {
+    /// <summary>A gate that lets any model through.</summary>
+    public static readonly GateThresholds OpenGate = new() { MaxMeanKl = 1e6, MinTop1Agreement = 0, MaxAnswerNllIncrease = 1e6, MaxGeneralNllIncrease = 1e6, MinCommonPrefix = 0 };
+
     private readonly string _folder = Directory.CreateTempSubdirectory("finercut-job-").FullName;
 
     /// <param name="change">Of a request for a tenth of the bytes.</param>
@@ -20,7 +23,7 @@ internal sealed class TinyJob : IDisposable
             CalibrationPath = "calibration", HeldOutPath = "held-out", Budget = new PruneBudget(Fraction: 0.1), Threads = Workbench.Threads,
         });
         new TinyModel { Seed = 37, Blocks = blocks }.WriteTo(request.ModelPath);
-        Context = new JobContext(request, NativeRuntime.Open(), TimeProvider.System, new Nobody());
+        Context = new JobContext(request, NativeRuntime.Open(), TimeProvider.System, new Listener());
         Full = FullModel.Open(Context, _ => { }, CancellationToken.None);
     }
 
@@ -39,12 +42,5 @@ internal sealed class TinyJob : IDisposable
     {
         Full.Dispose();
         Directory.Delete(_folder, recursive: true);
-    }
-
-    private sealed class Nobody : IProgress<PruneProgress>
-    {
-        public void Report(PruneProgress value)
-        {
-        }
     }
 }

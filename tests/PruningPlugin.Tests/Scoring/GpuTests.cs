@@ -3,10 +3,9 @@ using FinerCut.Gguf;
 using FinerCut.Jobs;
 using FinerCut.Masks;
 using FinerCut.Pruning.Gates;
-using FinerCut.Pruning.Jobs;
 using FinerCut.Pruning.Scoring;
 using FinerCut.Pruning.Shapes;
-using FinerCut.Runtime;
+using FinerCut.Pruning.Tests.Jobs;
 using FinerCut.Runtime.Native;
 using FinerCut.TestModels;
 
@@ -62,7 +61,7 @@ public class GpuTests
         foreach (var gone in (Sublayer[])[new(1, SublayerKind.Ffn), new(1, SublayerKind.Attention), new(2, SublayerKind.Attention)])
         {
             var mask = CutMask.None(units).With(gone);
-            var masked = bench.MaskedLogitsAfterFull(set, mask);
+            var masked = bench.MaskedLogits(set, mask, afterFull: true);
             Assert.True(Workbench.MaxDifference(masked, full) > 0.2, $"{gone} changed next to nothing");
             Assert.InRange(Workbench.MaxDifference(masked, Workbench.FileLogits(bench.Rewrite(mask), set, 3)), 0, 0.05);
             using var whole = Scorer(bench, units, set, 0);
@@ -117,10 +116,10 @@ public class GpuTests
             {
                 JobId = "job", ModelPath = Path.Combine(folder, "model.gguf"), OutputPath = Path.Combine(folder, "lean.gguf"), WorkFolder = Path.Combine(folder, "work"),
                 CalibrationPath = "calibration", HeldOutPath = "held-out", Budget = new PruneBudget(Fraction: 0.1), Healing = healing, MaxHealingTokens = 200, MinTokens = 100, Threads = 1, GpuLayers = layers,
-                Gate = new GateThresholds { MaxMeanKl = 1e6, MinTop1Agreement = 0, MaxAnswerNllIncrease = 1e6, MaxGeneralNllIncrease = 1e6, MinCommonPrefix = 0 },
+                Gate = TinyJob.OpenGate,
             };
             Model.WriteTo(request.ModelPath);
-            var result = await new FinerCutPruner(NativeRuntime.Open(), TimeProvider.System).PruneAsync(request, new RandomTraffic(), new Nobody(), TestContext.Current.CancellationToken);
+            var result = await new FinerCutPruner(NativeRuntime.Open(), TimeProvider.System).PruneAsync(request, new RandomTraffic(5, 50), new Listener(), TestContext.Current.CancellationToken);
             Assert.Null(result.Error);
             Assert.Equal(PruneOutcome.Passed, result.Outcome);
             Assert.Equal(healing == HealingKind.None, result.Healed.IsEmpty);
@@ -135,22 +134,4 @@ public class GpuTests
 
     private static GraphMaskScorer Scorer(Workbench bench, UnitMap units, CalibrationSet set, long stateBytes) => GraphMaskScorer.Create(
         bench.Model, units, set, DistanceKind.JensenShannon, new ScoringOptions(Workbench.Threads, StateBytes: stateBytes), (_, _) => { }, CancellationToken.None);
-
-    private sealed class Nobody : IProgress<PruneProgress>
-    {
-        public void Report(PruneProgress value)
-        {
-        }
-    }
-
-    private sealed class RandomTraffic : IPruneTrafficSource
-    {
-        public PruneTraffic Draw(PruneRequest request, ILlamaModel model)
-        {
-            var random = new Random(3);
-            CalibrationSet Set(string name) => new(name, [.. Enumerable.Range(0, 5).Select(index =>
-                new TokenSequence($"{name} {index}", [.. Enumerable.Range(0, 50 + index).Select(_ => random.Next(3, model.Info.VocabularySize))], 20))]);
-            return new PruneTraffic(Set("calibration"), Set("held-out"));
-        }
-    }
 }
